@@ -1,0 +1,79 @@
+"""What the harness needs of a framework, once per framework.
+
+Nothing here imports torch or paddle: a network's classes already tell whose it is, and the
+framework is loaded by whoever built the network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+
+FloatType = Literal["float32", "float64"]
+
+
+class Backend(Protocol):
+    """The handful of operations in which the frameworks differ for a recorder."""
+
+    name: Literal["torch", "paddle"]
+
+    def modules(self, network: Any) -> Iterator[tuple[str, Any]]:
+        """Yield every module with its path, root first as ''; a shared one once, as registered."""
+
+    def is_leaf(self, module: Any) -> bool:
+        """Tell whether a module has no child modules."""
+
+    def holds_weights(self, module: Any) -> bool:
+        """Tell whether a module itself, not its children, registers parameters."""
+
+    def before(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `act(inputs)` before each forward of a module; the result removes the hook."""
+
+    def after(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `act(output)` after each forward of a module; the result removes the hook."""
+
+    def is_tensor(self, value: Any) -> bool:
+        """Tell whether a value is one of this framework's tensors."""
+
+    def to_numpy(self, tensor: Any) -> np.ndarray:
+        """Copy a tensor's values; bfloat16, which numpy lacks, comes as float32."""
+
+    def from_numpy(self, array: np.ndarray) -> Any:
+        """Make a tensor of the same shape, dtype and values."""
+
+    def version(self, tensor: Any) -> int:
+        """Count a tensor's in-place changes so far."""
+
+    def inference(self, network: Any, dtype: FloatType) -> AbstractContextManager[None]:
+        """Run under evaluation mode without gradients.
+
+        Training flags, the generator of random numbers and the default dtype are what they
+        were when the context ends, also by an exception.
+        """
+
+    def copy_as(self, network: Any, dtype: FloatType) -> Any:
+        """Copy a network and cast its floating parameters and buffers, leaving it untouched."""
+
+
+def backend_of(network: Any) -> Backend:
+    """Find the backend of a torch Module or paddle Layer.
+
+    Raises:
+        TypeError: The object is neither.
+    """
+    roots = {f"{cls.__module__}.{cls.__name__}" for cls in type(network).__mro__}
+    if "torch.nn.modules.module.Module" in roots:
+        from parity.backends.torch_backend import TorchBackend
+
+        return TorchBackend()
+    if any(root.startswith("paddle.") and root.endswith(".Layer") for root in roots):
+        from parity.backends.paddle_backend import PaddleBackend
+
+        return PaddleBackend()
+    kind = f"{type(network).__module__}.{type(network).__name__}"
+    raise TypeError(f"expected a torch.nn.Module or a paddle.nn.Layer, found {kind}")

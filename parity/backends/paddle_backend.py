@@ -1,0 +1,109 @@
+"""The paddle side of the harness; `torch_backend.py` is its mirror."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import paddle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from parity.backends import FloatType
+
+
+class PaddleBackend:
+    """See `parity.backends.Backend`."""
+
+    name: Literal["paddle"] = "paddle"
+
+    def modules(self, network: paddle.nn.Layer) -> Iterator[tuple[str, paddle.nn.Layer]]:
+        """Yield every sublayer with its path, root first as ''."""
+        yield from network.named_sublayers(include_self=True)
+
+    def is_leaf(self, module: paddle.nn.Layer) -> bool:
+        """Tell whether a layer has no sublayers."""
+        return next(module.children(), None) is None
+
+    def holds_weights(self, module: paddle.nn.Layer) -> bool:
+        """Tell whether the layer itself registers parameters."""
+        return bool(module.parameters(include_sublayers=False))
+
+    def before(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `act((args, kwargs))` before each forward."""
+        handle = module.register_forward_pre_hook(
+            lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
+        )
+        return handle.remove
+
+    def after(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `act(output)` after each forward."""
+        return module.register_forward_post_hook(lambda _, __, output: act(output)).remove
+
+    def is_tensor(self, value: Any) -> bool:
+        """Tell whether a value is a paddle tensor."""
+        return isinstance(value, paddle.Tensor)
+
+    def to_numpy(self, tensor: paddle.Tensor) -> np.ndarray:
+        """Copy a tensor's values to the host."""
+        plain = tensor.detach()
+        # Paddle hands bfloat16 over as its bits in uint16.
+        if plain.dtype == paddle.bfloat16:
+            plain = plain.astype("float32")
+        return np.asarray(plain.numpy())
+
+    def from_numpy(self, array: np.ndarray) -> paddle.Tensor:
+        """Make a tensor of the same shape, dtype and values."""
+        return paddle.to_tensor(array.copy())
+
+    def version(self, tensor: paddle.Tensor) -> int:
+        """Count a tensor's in-place changes."""
+        return int(tensor.inplace_version)
+
+    @contextmanager
+    def inference(self, network: paddle.nn.Layer, dtype: FloatType) -> Iterator[None]:
+        """Run in evaluation mode without gradients, and restore every flag."""
+        layers = network.sublayers(include_self=True)
+        training = [(layer, layer.training) for layer in layers]
+        default, random = paddle.get_default_dtype(), paddle.get_rng_state()
+        try:
+            with paddle.no_grad():
+                paddle.set_default_dtype(dtype)
+                network.eval()
+                yield
+        finally:
+            paddle.set_default_dtype(default)
+            paddle.set_rng_state(random)
+            for layer, flag in training:
+                layer.training = flag
+
+    def copy_as(self, network: paddle.nn.Layer, dtype: FloatType) -> paddle.nn.Layer:
+        """Copy a network and cast its floating parameters and buffers."""
+        # Copying makes parameters, and parameters draw initial values.
+        random = paddle.get_rng_state()
+        try:
+            clone = copy.deepcopy(network)
+            _cast(clone, dtype)
+        finally:
+            paddle.set_rng_state(random)
+        return clone
+
+
+def _cast(network: paddle.nn.Layer, dtype: FloatType) -> None:
+    # Layer.to(dtype=...) also turns integer buffers, an index say, into floats: put them back.
+    whole = [
+        (layer, name, buffer.clone())
+        for layer in network.sublayers(include_self=True)
+        for name, buffer in layer.named_buffers(include_sublayers=False)
+        if not buffer.is_floating_point()
+    ]
+    default = paddle.get_default_dtype()
+    try:
+        network.to(dtype=dtype)
+    finally:
+        paddle.set_default_dtype(default)
+    for layer, name, buffer in whole:
+        setattr(layer, name, buffer)

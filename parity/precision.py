@@ -1,0 +1,118 @@
+"""From two errors to a verdict: does a difference come from meaning or from arithmetic?
+
+A float32 error alone cannot tell. A correct port of STDC2 shows 2 % in one gradient from ReLU kinks
+at near-zero values, and a wrong BN epsilon hides below 1e-5. In float64 the two part: arithmetic
+leaves about 1e-12, a difference in meaning stays as large as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parity.compare import TensorError
+
+#: Relative float32 error that still counts as equal; a correct network shows about 1e-6.
+TOLERANCE = 1e-5
+#: The same in float64. Correct STDC networks show up to 4e-12 after all their layers; the smallest
+#: differences in meaning worth the name (an epsilon of 1.1e-5 for 1e-5) show 1e-7 and more.
+TOLERANCE_FLOAT64 = 1e-11
+
+
+class State(str, Enum):
+    """The verdict on one layer; only `MATCH` and `ROUNDING` pass."""
+
+    MATCH = "match"
+    ROUNDING = "rounding"
+    MISMATCH = "mismatch"
+    NOT_COMPARED = "not compared"
+
+    @property
+    def passes(self) -> bool:
+        """Whether a layer in this state is shown to be equal."""
+        return self in {State.MATCH, State.ROUNDING}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """How far a kernel that works in single precision inside may be off in float64.
+
+    Attributes:
+        operation: What does so, as shown to people: 'bilinear resize'.
+        bound: The relative error up to which it may be held responsible here.
+    """
+
+    operation: str
+    bound: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A state and the reason for it, '' where the errors say everything."""
+
+    state: State
+    reason: str = ""
+
+
+def judge(
+    single: TensorError | None,
+    double: TensorError | None,
+    *,
+    tol: float = TOLERANCE,
+    tol64: float = TOLERANCE_FLOAT64,
+    floor: Floor | None = None,
+) -> Verdict:
+    """Give the verdict on one tensor from its errors in float32 and float64.
+
+    Args:
+        single: The float32 run's error; None if there was no such run.
+        double: The float64 run's error; None if there was no such run.
+        tol: Bound of the float32 error.
+        tol64: Bound of the float64 error.
+        floor: Takes the place of `tol64` when it is larger, and only where the float32 error
+            is within `tol` too: a floor excuses a kernel's precision, nothing more.
+    """
+    runs = [("float32", single), ("float64", double)]
+    errors = [(name, error) for name, error in runs if error is not None]
+    for name, error in errors:
+        if error.fault:
+            return Verdict(State.MISMATCH, f"{error.fault} ({name})")
+    if not errors or any(error.error is None for _, error in errors):
+        return Verdict(State.NOT_COMPARED, "nothing finite to compare")
+    if double is None:
+        return _by_single(_within(single, tol))
+    if _within(double, tol64):
+        return _by_arithmetic(single is None or _within(single, tol))
+    return _by_floor(double, floor, single is None or _within(single, tol))
+
+
+def _within(error: TensorError | None, bound: float) -> bool:
+    # Written so that a NaN fails.
+    return (
+        error is not None
+        and error.error is not None
+        and error.error <= (0.0 if error.exact else bound)
+    )
+
+
+def _by_single(within: bool) -> Verdict:
+    if within:
+        return Verdict(State.MATCH)
+    return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
+
+
+def _by_arithmetic(within: bool) -> Verdict:
+    if within:
+        return Verdict(State.MATCH)
+    return Verdict(State.ROUNDING, "float32 differs, float64 agrees: arithmetic, not meaning")
+
+
+def _by_floor(double: TensorError, floor: Floor | None, within: bool) -> Verdict:
+    if floor is None or not _within(double, floor.bound):
+        return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
+    said = f"float64 floor of {floor.operation}, {floor.bound:.1e}"
+    if within:
+        return Verdict(State.MATCH, said)
+    return Verdict(State.MISMATCH, f"float32 differs, and the {said} hides whether float64 agrees")

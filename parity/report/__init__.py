@@ -1,0 +1,1 @@
+"""Showing a parity result: on a terminal, as JSON."""

@@ -1,0 +1,80 @@
+"""A parity result as JSON: plain values, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from parity.result import LayerResult, ParityResult, TensorResult
+
+
+def as_json(result: ParityResult) -> dict[str, Any]:
+    """Give a result as plain lists, dicts, numbers and texts; what was not had is null."""
+    first = result.first_divergence
+    return {
+        "parity": bool(result),
+        "failures": list(result.failures),
+        "first_divergence": None if first is None else first.name,
+        "tol": result.tol,
+        "tol64": result.tol64,
+        "precisions": list(result.precisions),
+        "counts": result.counts(),
+        "layers": [_layer(layer) for layer in result.layers],
+        "torch_only": [asdict(call) for call in result.torch_only],
+        "paddle_only": [asdict(call) for call in result.paddle_only],
+        "never_called": list(result.never_called),
+        "weights": [asdict(difference) for difference in result.weights],
+        "diagnosis": list(result.diagnosis),
+    }
+
+
+def _layer(layer: LayerResult) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "paddle_kind": layer.paddle_kind,
+        "call": layer.call,
+        "state": layer.state.value,
+        "reason": layer.reason,
+        "error32": layer.error32,
+        "error64": layer.error64,
+        "floors": [asdict(floor) for floor in layer.floors],
+        "tensors": [_tensor(tensor) for tensor in layer.tensors],
+    }
+
+
+def _tensor(tensor: TensorResult) -> dict[str, Any]:
+    single, double = tensor.single, tensor.double
+    return {
+        "slot": tensor.slot,
+        "shape": list(tensor.shape),
+        "state": tensor.verdict.state.value,
+        "reason": tensor.verdict.reason,
+        "error32": single.error if single else None,
+        "error64": double.error if double else None,
+    }
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON file whole: a temporary file beside it, read back, then renamed.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to.
+    """
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        json.loads(Path(temporary).read_text(encoding="utf-8"))
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

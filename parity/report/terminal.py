@@ -1,0 +1,119 @@
+"""A parity result on a terminal: the verdict first, then what matters."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from parity.precision import State
+from parity.result import shown
+
+if TYPE_CHECKING:
+    from parity.result import LayerResult, ParityResult
+
+STYLES = {
+    State.MATCH: "green",
+    State.ROUNDING: "yellow",
+    State.MISMATCH: "bold red",
+    State.NOT_COMPARED: "magenta",
+}
+WORST = 5
+FAILING = 12
+LISTED = 8
+
+
+def show(result: ParityResult, console: Console, *, everything: bool = False) -> None:
+    """Print a result.
+
+    Args:
+        result: What the check found.
+        console: Where to print.
+        everything: Every layer instead of the failing ones and the few worst of the rest.
+    """
+    for line in _headline(result):
+        console.print(line)
+    if result.layers:
+        console.print(_table(result, everything=everything))
+    for line in _lists(result):
+        console.print(line, soft_wrap=True)
+
+
+def as_text(result: ParityResult, *, everything: bool = False) -> str:
+    """Give what `show` prints, without colours."""
+    console = Console(file=io.StringIO(), width=110, color_system=None)
+    show(result, console, everything=everything)
+    assert isinstance(console.file, io.StringIO)  # noqa: S101 - made two lines above
+    return console.file.getvalue()
+
+
+def _headline(result: ParityResult) -> list[Text]:
+    counts = ", ".join(f"{n} {state}" for state, n in result.counts().items() if n)
+    verdict = "parity holds" if result else "PARITY DOES NOT HOLD"
+    runs = " and ".join(result.precisions)
+    style = "bold green" if result else "bold red"
+    lines = [Text.assemble((verdict, style), f": {counts or 'nothing compared'} ({runs})")]
+    first = result.first_divergence
+    if first is not None:
+        name, why = shown(first.name), first.reason or first.state.value
+        lines.append(Text.assemble("first divergence: ", (name, "bold"), f" ({first.kind}): {why}"))
+    return lines
+
+
+def _table(result: ParityResult, *, everything: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("layer", overflow="fold")
+    for name in ("kind", "call", "float32", "float64", "verdict"):
+        table.add_column(name, justify="right" if name.startswith("float") else "left")
+    table.add_column("why", overflow="fold")
+    for layer in result.layers if everything else _what_matters(result):
+        table.add_row(*_row(layer))
+    return table
+
+
+def _what_matters(result: ParityResult) -> list[LayerResult]:
+    failing = [layer for layer in result.layers if not layer.state.passes][:FAILING]
+    passing = [layer for layer in result.layers if layer.state.passes]
+    worst = sorted(passing, key=lambda layer: -(layer.error32 or layer.error64 or 0.0))[:WORST]
+    floored = [layer for layer in passing if layer.floors and layer not in worst][:WORST]
+    return [*failing, *worst, *floored]
+
+
+def _row(layer: LayerResult) -> tuple[str | Text, ...]:
+    return (
+        Text(layer.name or "''"),
+        layer.kind if layer.kind == layer.paddle_kind else f"{layer.kind} / {layer.paddle_kind}",
+        str(layer.call) if layer.call else "",
+        _number(layer.error32),
+        _number(layer.error64),
+        Text(layer.state.value, STYLES[layer.state]),
+        Text(layer.reason),
+    )
+
+
+def _number(error: float | None) -> str:
+    return "–" if error is None else f"{error:.1e}"
+
+
+def _lists(result: ParityResult) -> list[Text]:
+    failing = sum(not layer.state.passes for layer in result.layers)
+    lines = [Text(f"… and {failing - FAILING} more failing layers")] if failing > FAILING else []
+    lines += [Text(problem, "red") for problem in result.problems]
+    lines += _some("weights that differ", [f"{w.name} {w.reason}" for w in result.weights])
+    for side, calls in (("torch", result.torch_only), ("paddle", result.paddle_only)):
+        with_weights = [f"{u.path} ({u.kind})" for u in calls if u.weights]
+        without = [f"{u.path} ({u.kind})" for u in calls if not u.weights]
+        lines += _some(f"only in {side}, with weights", with_weights)
+        lines += _some(f"only in {side}, without weights (no failure)", without)
+    lines += _some("never called, nothing is said of them", list(result.never_called))
+    return lines
+
+
+def _some(title: str, items: list[str]) -> list[Text]:
+    if not items:
+        return []
+    more = f" … and {len(items) - LISTED} more" if len(items) > LISTED else ""
+    return [Text(f"{title} ({len(items)}): {', '.join(items[:LISTED])}{more}")]

@@ -1,0 +1,180 @@
+"""What a parity check found; values only, no computing and no printing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parity.precision import State
+
+if TYPE_CHECKING:
+    from parity.compare import TensorError
+    from parity.pair import Unpaired
+    from parity.precision import Floor, Verdict
+    from parity.record import CallKey
+    from parity.weights import WeightDifference
+
+
+@dataclass(frozen=True)
+class TensorResult:
+    """One tensor of a call's outputs or inputs.
+
+    Attributes:
+        slot: Where it lies in the returned tuple, list or dict; '' for a lone tensor.
+        shape: Its shape in torch.
+        single: Error of the float32 run, if there was one.
+        double: Error of the float64 run, if there was one.
+        verdict: What the two say together.
+    """
+
+    slot: str
+    shape: tuple[int, ...]
+    single: TensorError | None
+    double: TensorError | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One call of one layer in both networks.
+
+    Attributes:
+        name: Its path in the torch network, '' for the network itself.
+        kind: Its class in torch.
+        paddle_kind: Its class in paddle.
+        call: 0 for its first call, 1 for the second …
+        parent: Path and call index of the call that it ran inside.
+        tensors: Its outputs.
+        inputs: Those inputs that the enclosing forward computed by itself.
+        floors: Single-precision kernels of paddle that ran in this call's own forward.
+    """
+
+    name: str
+    kind: str
+    paddle_kind: str
+    call: int
+    parent: CallKey | None
+    tensors: tuple[TensorResult, ...]
+    inputs: tuple[TensorResult, ...] = ()
+    floors: tuple[Floor, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """The worst state among its outputs."""
+        states = {tensor.verdict.state for tensor in self.tensors}
+        order = (State.MISMATCH, State.NOT_COMPARED, State.ROUNDING, State.MATCH)
+        return next((state for state in order if state in states), State.NOT_COMPARED)
+
+    @property
+    def reason(self) -> str:
+        """Why it has this state, '' where the errors say everything."""
+        found = (
+            f"output {t.slot}: {t.verdict.reason}" if t.slot else t.verdict.reason
+            for t in self.tensors
+            if t.verdict.state is self.state and t.verdict.reason
+        )
+        return next(found, "" if self.tensors else "returned no tensor")
+
+    @property
+    def error32(self) -> float | None:
+        """The largest float32 error of its outputs."""
+        return _worst(tensor.single for tensor in self.tensors)
+
+    @property
+    def error64(self) -> float | None:
+        """The largest float64 error of its outputs."""
+        return _worst(tensor.double for tensor in self.tensors)
+
+
+def _worst(errors: Any) -> float | None:
+    return max((e.error for e in errors if e is not None and e.error is not None), default=None)
+
+
+@dataclass(frozen=True)
+class ParityResult:
+    """The outcome of a check; true only when everything passed and something was compared.
+
+    Attributes:
+        layers: Every paired call, in torch's order of completion.
+        torch_only: Torch's calls without a partner.
+        paddle_only: Paddle's calls without a partner.
+        never_called: Torch paths of layers with weights that did not run: nothing is said of them.
+        weights: Tensors that are not what the converter would have written.
+        problems: Failures that belong to no layer.
+        tol: The float32 tolerance.
+        tol64: The float64 tolerance.
+        precisions: The precisions that were run.
+        diagnosis: Causes, likeliest first.
+    """
+
+    layers: tuple[LayerResult, ...]
+    torch_only: tuple[Unpaired, ...] = ()
+    paddle_only: tuple[Unpaired, ...] = ()
+    never_called: tuple[str, ...] = ()
+    weights: tuple[WeightDifference, ...] = ()
+    problems: tuple[str, ...] = ()
+    tol: float = 0.0
+    tol64: float = 0.0
+    precisions: tuple[str, ...] = ()
+    diagnosis: list[Any] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether parity was shown."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Everything that speaks against parity, one line each; empty when it was shown."""
+        unpaired = [("torch", self.torch_only), ("paddle", self.paddle_only)]
+        lines = [*self.problems]
+        lines += [f"weight {w.name} {w.reason}" for w in self.weights]
+        lines += [
+            f"{side} layer {shown(u.path)} ({u.kind}, call {u.call}) has weights and no partner"
+            for side, calls in unpaired
+            for u in calls
+            if u.weights
+        ]
+        lines += [
+            f"layer {shown(layer.name)}: {layer.state.value}"
+            for layer in self.layers
+            if not layer.state.passes
+        ]
+        if not any(layer.state.passes for layer in self.layers) and not lines:
+            lines.append("nothing was compared")
+        return tuple(lines)
+
+    @property
+    def first_divergence(self) -> LayerResult | None:
+        """The layer at fault, as far as the forward pass tells: None if every layer passed.
+
+        It is the first layer to finish with a wrong output. If what it was *given* is wrong
+        already and no layer had returned it, the enclosing forward made the mistake: then that.
+        """
+        first = next((layer for layer in self.layers if not layer.state.passes), None)
+        while first is not None and _given_wrong(first):
+            outer = next((x for x in self.layers if (x.name, x.call) == first.parent), None)
+            if outer is None or outer.state.passes:
+                break
+            first = outer
+        return first
+
+    def counts(self) -> dict[str, int]:
+        """Number of layers in each state, states without any included."""
+        found = Counter(layer.state for layer in self.layers)
+        return {state.value: found[state] for state in State}
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the result as plain lists, dicts, numbers and texts."""
+        from parity.report.json_report import as_json
+
+        return as_json(self)
+
+
+def _given_wrong(layer: LayerResult) -> bool:
+    return any(not tensor.verdict.state.passes for tensor in layer.inputs)
+
+
+def shown(path: str) -> str:
+    """Spell a path for people: the network itself has none."""
+    return path or "'' (the network's own forward)"

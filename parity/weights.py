@@ -1,0 +1,129 @@
+"""The one place where weights cross over: torch's go through the converter into the paddle layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.pair import renamed
+
+if TYPE_CHECKING:
+    import os
+
+
+@dataclass(frozen=True)
+class WeightDifference:
+    """One tensor that is not what the converter would have written.
+
+    Attributes:
+        name: Its key in the paddle network.
+        reason: What differs, with figures.
+    """
+
+    name: str
+    reason: str
+
+
+def transfer(
+    torch_module: Any, paddle_layer: Any, rename: Mapping[str, str] | None = None
+) -> dict[str, np.ndarray]:
+    """Convert a torch network's weights for a paddle network, in torch's own precision.
+
+    A float64 torch network gives float64 tensors: a value that the converter computes, such as
+    the folded scale of an in-place ABN, is then not rounded to float32 on its way (6e-8).
+
+    Args:
+        torch_module: Where the weights come from.
+        paddle_layer: Whose layer kinds settle every layout; it is only read.
+        rename: Torch path prefix to paddle path prefix, as in `check_parity`.
+
+    Returns:
+        Paddle's keys and their values, ready for `set_state_dict`.
+    """
+    import converters
+
+    names = rename or {}
+    state = {renamed(key, names): value for key, value in torch_module.state_dict().items()}
+    return dict(converters.convert_state_dict(state, paddle_layer))
+
+
+def load(paddle_layer: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Put tensors into a paddle layer, all of them.
+
+    Raises:
+        ValueError: A key is missing, unexpected, or of another shape; lists them all.
+    """
+    import paddle
+
+    target = paddle_layer.state_dict()
+    wrong = [f"{key} is missing" for key in target if key not in tensors]
+    wrong += [f"{key} is unexpected" for key in tensors if key not in target]
+    wrong += [
+        f"{key} has shape {list(tensors[key].shape)}, expected {list(value.shape)}"
+        for key, value in target.items()
+        if key in tensors and list(tensors[key].shape) != list(value.shape)
+    ]
+    if wrong:
+        raise ValueError("the converted weights do not fit the paddle network: " + "; ".join(wrong))
+    with paddle.no_grad():
+        for key, value in target.items():
+            value.set_value(tensors[key].astype(_dtype_name(value)))
+
+
+def differences(
+    expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]
+) -> tuple[WeightDifference, ...]:
+    """Compare two sets of weights bit for bit; a difference names its tensor.
+
+    Args:
+        expected: What the converter writes.
+        found: What a converted file holds, or what a network has loaded.
+    """
+    keys = [*expected, *(key for key in found if key not in expected)]
+    pairs = ((key, _difference(expected.get(key), found.get(key))) for key in keys)
+    return tuple(WeightDifference(key, reason) for key, reason in pairs if reason)
+
+
+def _difference(expected: np.ndarray | None, found: np.ndarray | None) -> str:
+    if expected is None:
+        return "is not among the converted tensors"
+    if found is None:
+        return "is missing"
+    if expected.shape != found.shape:
+        return f"has shape {list(found.shape)}, expected {list(expected.shape)}"
+    if expected.dtype != found.dtype:
+        return f"is {found.dtype}, expected {expected.dtype}"
+    if expected.tobytes() == found.tobytes():
+        return ""
+    return _by_value(expected, found)
+
+
+def _by_value(expected: np.ndarray, found: np.ndarray) -> str:
+    unequal = int(np.sum(expected != found))
+    if expected.dtype.kind != "f":
+        return f"differs in {unequal} of {expected.size} values"
+    largest = np.max(np.abs(expected.astype("float64") - found.astype("float64")))
+    return f"differs in {unequal} of {expected.size} values, by up to {largest:.2e}"
+
+
+def read_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read a converted file's tensors with the converter's reader, which runs no pickled code.
+
+    Raises:
+        ValueError, OSError: The file cannot be read.
+    """
+    import converters
+
+    return {key: tensor.load() for key, tensor in converters.read_checkpoint(path).items()}
+
+
+def paddle_arrays(paddle_layer: Any) -> dict[str, np.ndarray]:
+    """Copy the tensors of a paddle layer's state dict."""
+    return {key: value.numpy().copy() for key, value in paddle_layer.state_dict().items()}
+
+
+def _dtype_name(tensor: Any) -> str:
+    return str(tensor.dtype).rpartition(".")[2]

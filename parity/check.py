@@ -1,31 +1,26 @@
 """`check_parity`: run both networks on the same inputs and give every layer its verdict.
 
-For each precision both networks are copied and cast, torch's run is recorded, and paddle's run is
-compared as it goes; each torch record is released once its partner has come. The caller's networks
-are only read.
+Both networks are copied and cast for each precision; the caller's own are only read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from parity import weights as crossing
 from parity.backends import FloatType, backend_of
-from parity.compare import TensorError, tensor_error
-from parity.pair import Pairing, Unpaired
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
-from parity.record import CallKey, Record, Value, record, run
 from parity.result import LayerResult, ParityResult, TensorResult
-from parity.weights import WeightDifference, differences, load, paddle_arrays, read_file
+from parity.runs import compare_runs
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping, Sequence
 
-    from parity.precision import Floor
+    from parity.runs import CallErrors, RunErrors, Slot
 
 CHECKS = ("forward",)
 PRECISIONS: dict[str, tuple[FloatType, ...]] = {
@@ -33,55 +28,6 @@ PRECISIONS: dict[str, tuple[FloatType, ...]] = {
     "float64": ("float64",),
     "both": ("float32", "float64"),
 }
-
-
-@dataclass(frozen=True)
-class _Slot:
-    shape: tuple[int, ...]
-    error: TensorError
-
-
-@dataclass(frozen=True)
-class _Call:
-    name: str
-    call: int
-    kind: str
-    paddle_kind: str
-    parent: CallKey | None
-    outputs: dict[str, _Slot]
-    inputs: dict[str, _Slot]
-    floors: tuple[Floor, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One precision's comparison; calls in torch's order."""
-
-    calls: dict[CallKey, _Call]
-    torch_only: tuple[Unpaired, ...]
-    paddle_only: tuple[Unpaired, ...]
-    never_called: tuple[str, ...]
-
-
-@dataclass
-class _Comparer:
-    """Consumes paddle's records and keeps numbers only."""
-
-    pairing: Pairing
-    calls: dict[CallKey, _Call] = field(default_factory=dict)
-
-    def __call__(self, theirs: Record) -> None:
-        ours = self.pairing.partner(theirs)
-        if ours is not None:
-            self.calls[ours.key] = _Call(
-                name=ours.path,
-                call=ours.call,
-                kind=ours.kind,
-                paddle_kind=theirs.kind,
-                parent=ours.parent,
-                outputs=_compare(ours.outputs, theirs.outputs),
-                inputs=_compare_common(ours.inputs, theirs.inputs),
-            )
 
 
 def check_parity(
@@ -110,7 +56,7 @@ def check_parity(
         transfer: Run paddle's network with torch's weights, carried over by the
             converter. False takes its own weights as they stand, and lists which of them are not
             what the converter would have written: the way to test somebody's own conversion.
-        converted: A converted file to run paddle's network with, and to compare bit for bit
+        converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
 
@@ -126,7 +72,7 @@ def check_parity(
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
     runs = {
-        dtype: _run(torch_module, paddle_layer, arrays, dtype, names, weights)
+        dtype: compare_runs(*weights.copies(dtype), arrays, dtype=dtype, rename=names)
         for dtype in PRECISIONS[precision]
     }
     some = next(iter(runs.values()))
@@ -172,103 +118,69 @@ class _Weights:
     carried: bool
     converted: str | os.PathLike[str] | None
 
-    def put(self, torch_copy: Any, paddle_copy: Any) -> None:
-        """Give the paddle copy its weights, in its own precision."""
+    def copies(self, dtype: FloatType) -> tuple[Any, Any]:
+        """Copy both networks in a precision and give paddle's its weights."""
+        torch_copy = backend_of(self.torch_module).copy_as(self.torch_module, dtype)
+        paddle_copy = backend_of(self.paddle_layer).copy_as(self.paddle_layer, dtype)
         if self.carried:
-            load(paddle_copy, crossing.transfer(torch_copy, paddle_copy, self.rename))
+            tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
+            crossing.load(paddle_copy, tensors)
+        return torch_copy, paddle_copy
 
-    def differences(self) -> tuple[WeightDifference, ...]:
+    def differences(self) -> tuple[crossing.WeightDifference, ...]:
         """Compare the caller's own weights, or the converted file, with the conversion."""
         if self.carried and self.converted is None:
             return ()
         expected = crossing.transfer(self.torch_module, self.paddle_layer, self.rename)
         if self.converted is not None:
-            return differences(expected, read_file(self.converted))
-        return differences(expected, paddle_arrays(self.paddle_layer))
+            return crossing.differences(expected, crossing.read_file(self.converted))
+        return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer))
 
 
-def _run(
-    torch_module: Any,
-    paddle_layer: Any,
-    inputs: tuple[np.ndarray, ...],
-    dtype: FloatType,
-    rename: Mapping[str, str],
-    weights: _Weights,
-) -> _Run:
-    torch_copy = backend_of(torch_module).copy_as(torch_module, dtype)
-    paddle_copy = backend_of(paddle_layer).copy_as(paddle_layer, dtype)
-    weights.put(torch_copy, paddle_copy)
-    trace = record(torch_copy, inputs, dtype)
-    order = [entry.key for entry in trace.records]
-    never_called = trace.never_called
-    comparer = _Comparer(Pairing.of(trace.records, rename))
-    # From here on only the pairing holds the records, and it lets go of each in turn.
-    del trace
-    run(paddle_copy, inputs, comparer, dtype)
-    calls = {key: comparer.calls[key] for key in order if key in comparer.calls}
-    pairing = comparer.pairing
-    return _Run(calls, pairing.left_over(), tuple(pairing.strangers), never_called)
-
-
-def _compare(ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, _Slot]:
-    if len(ours) == len(theirs) == 1:
-        return {ours[0].slot: _slot(ours[0], theirs[0])}
-    found = {value.slot: value for value in theirs}
-    slots = {value.slot: _slot(value, found.pop(value.slot, None)) for value in ours}
-    extra = {slot: TensorError(None, 0.0, fault="only paddle returns it") for slot in found}
-    return slots | {slot: _Slot((), error) for slot, error in extra.items()}
-
-
-def _compare_common(ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, _Slot]:
-    common = {value.slot for value in ours} & {value.slot for value in theirs}
-    return _compare(
-        tuple(value for value in ours if value.slot in common),
-        tuple(value for value in theirs if value.slot in common),
+def _layers(
+    runs: Mapping[FloatType, RunErrors], tol: float, tol64: float
+) -> tuple[LayerResult, ...]:
+    single, double = (runs[d].calls if d in runs else {} for d in ("float32", "float64"))
+    return tuple(
+        _layer(call, single.get(key), double.get(key), tol=tol, tol64=tol64)
+        for key, call in (double or single).items()
     )
 
 
-def _slot(ours: Value, theirs: Value | None) -> _Slot:
-    if theirs is None:
-        error = TensorError(None, 0.0, fault="only torch returns it")
-    else:
-        error = tensor_error(ours.array, theirs.array)
-    return _Slot(ours.array.shape, error)
-
-
-def _layers(runs: Mapping[FloatType, _Run], tol: float, tol64: float) -> tuple[LayerResult, ...]:
-    single, double = (runs[d].calls if d in runs else {} for d in ("float32", "float64"))
-    keys = list(single or double)
-    return tuple(_layer(single.get(key), double.get(key), tol, tol64) for key in keys)
-
-
-def _layer(single: _Call | None, double: _Call | None, tol: float, tol64: float) -> LayerResult:
-    call = double or single
-    if call is None:
-        raise KeyError("a layer that no run knows")
+def _layer(
+    call: CallErrors,
+    single: CallErrors | None,
+    double: CallErrors | None,
+    *,
+    tol: float,
+    tol64: float,
+) -> LayerResult:
+    outputs = [run.outputs if run else {} for run in (single, double)]
+    inputs = [run.inputs if run else {} for run in (single, double)]
     return LayerResult(
         name=call.name,
         kind=call.kind,
         paddle_kind=call.paddle_kind,
         call=call.call,
         parent=call.parent,
-        tensors=_tensors(single and single.outputs, double and double.outputs, tol, tol64),
-        inputs=_tensors(single and single.inputs, double and double.inputs, tol, tol64),
+        tensors=_tensors(*outputs, tol=tol, tol64=tol64),
+        inputs=_tensors(*inputs, tol=tol, tol64=tol64),
         floors=call.floors,
     )
 
 
 def _tensors(
-    single: dict[str, _Slot] | None, double: dict[str, _Slot] | None, tol: float, tol64: float
+    single: dict[str, Slot], double: dict[str, Slot], *, tol: float, tol64: float
 ) -> tuple[TensorResult, ...]:
     results = []
-    for slot, found in ((double or {}) | (single or {})).items():
-        pair = [side[slot].error if side and slot in side else None for side in (single, double)]
-        verdict = judge(*pair, tol=tol, tol64=tol64)
-        results.append(TensorResult(slot, found.shape, *pair, verdict))
+    for slot, found in (double | single).items():
+        in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
+        verdict = judge(in32, in64, tol=tol, tol64=tol64)
+        results.append(TensorResult(slot, found.shape, in32, in64, verdict))
     return tuple(results)
 
 
-def _disagreements(runs: Mapping[FloatType, _Run]) -> tuple[str, ...]:
-    keys = [set(found.calls) for found in runs.values()]
-    odd = sorted(set.union(*keys) - set.intersection(*keys))
+def _disagreements(runs: Mapping[FloatType, RunErrors]) -> tuple[str, ...]:
+    called = [set(found.calls) for found in runs.values()]
+    odd = sorted(key for keys in called for other in called for key in keys - other)
     return tuple(f"{path!r} (call {call}) ran in one precision only" for path, call in odd)

@@ -37,15 +37,19 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Floor:
-    """How far a kernel that works in single precision inside may be off in float64.
+    """A kernel that works in single precision inside, though its tensors are float64.
 
     Attributes:
         operation: What does so, as shown to people: 'bilinear resize'.
-        bound: The relative error up to which it may be held responsible here.
+        error: How far that kernel was from the exact result, relative to the largest value.
     """
 
     operation: str
-    bound: float
+    error: float
+
+    def __str__(self) -> str:
+        """Say what it is and how large."""
+        return f"float64 floor of {self.operation}, {self.error:.1e}: computed exactly here"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,6 @@ def judge(
     *,
     tol: float = TOLERANCE,
     tol64: float = TOLERANCE_FLOAT64,
-    floor: Floor | None = None,
 ) -> Verdict:
     """Give the verdict on one tensor from its errors in float32 and float64.
 
@@ -71,8 +74,6 @@ def judge(
         double: The float64 run's error; None if there was no such run.
         tol: Bound of the float32 error.
         tol64: Bound of the float64 error.
-        floor: Takes the place of `tol64` when it is larger, and only where the float32 error
-            is within `tol` too: a floor excuses a kernel's precision, nothing more.
     """
     runs = [("float32", single), ("float64", double)]
     errors = [(name, error) for name, error in runs if error is not None]
@@ -81,38 +82,15 @@ def judge(
             return Verdict(State.MISMATCH, f"{error.fault} ({name})")
     if not errors or any(error.error is None for _, error in errors):
         return Verdict(State.NOT_COMPARED, "nothing finite to compare")
+    if double is not None and not _within(double, tol64):
+        return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
+    if single is None or _within(single, tol):
+        return Verdict(State.MATCH)
     if double is None:
-        return _by_single(_within(single, tol))
-    if _within(double, tol64):
-        return _by_arithmetic(single is None or _within(single, tol))
-    return _by_floor(double, floor, single is None or _within(single, tol))
-
-
-def _within(error: TensorError | None, bound: float) -> bool:
-    # Written so that a NaN fails.
-    return (
-        error is not None
-        and error.error is not None
-        and error.error <= (0.0 if error.exact else bound)
-    )
-
-
-def _by_single(within: bool) -> Verdict:
-    if within:
-        return Verdict(State.MATCH)
-    return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
-
-
-def _by_arithmetic(within: bool) -> Verdict:
-    if within:
-        return Verdict(State.MATCH)
+        return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
     return Verdict(State.ROUNDING, "float32 differs, float64 agrees: arithmetic, not meaning")
 
 
-def _by_floor(double: TensorError, floor: Floor | None, within: bool) -> Verdict:
-    if floor is None or not _within(double, floor.bound):
-        return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
-    said = f"float64 floor of {floor.operation}, {floor.bound:.1e}"
-    if within:
-        return Verdict(State.MATCH, said)
-    return Verdict(State.MISMATCH, f"float32 differs, and the {said} hides whether float64 agrees")
+def _within(error: TensorError, bound: float) -> bool:
+    # Integers have no tolerance. Written so that a NaN fails.
+    return error.error is not None and error.error <= (0.0 if error.exact else bound)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, is_dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from parity.backends import Backend, FloatType, backend_of
+from parity.backends import backend_of
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from parity.backends import Backend, FloatType
+    from parity.precision import Floor
 
 CallKey = tuple[str, int]
 
@@ -53,6 +56,7 @@ class Record:
         parent: The call that it ran inside; None for the network's own.
         leaf: It has no child modules.
         weights: It registers parameters of its own.
+        floors: Single-precision kernels that its own forward called in a float64 run.
     """
 
     path: str
@@ -63,6 +67,7 @@ class Record:
     parent: CallKey | None
     leaf: bool
     weights: bool
+    floors: tuple[Floor, ...] = ()
 
     @property
     def key(self) -> CallKey:
@@ -105,50 +110,73 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from vars(value).items()
 
 
-class _Recorder:
+@dataclass
+class _Call:
+    """A call under way."""
+
+    key: CallKey
+    inputs: tuple[Value, ...]
+    floors: list[Floor] = field(default_factory=list)
+
+
+class Recorder:
     """Turns hook calls into records; knows which calls are under way."""
 
     def __init__(self, backend: Backend, consumer: Consumer) -> None:
-        self.backend = backend
-        self.consumer = consumer
-        self.calls: Counter[str] = Counter()
-        self.running: list[tuple[CallKey, tuple[Value, ...]]] = []
-        self.returned: dict[int, tuple[weakref.ref[Any], int]] = {}
+        """Start with nothing called."""
+        self._backend = backend
+        self._consumer = consumer
+        self._calls: Counter[str] = Counter()
+        self._running: list[_Call] = []
+        self._returned: dict[int, tuple[weakref.ref[Any], int]] = {}
+
+    @property
+    def where(self) -> str:
+        """The path of the innermost call under way; after an exception, of the one it left."""
+        return self._running[-1].key[0] if self._running else ""
+
+    def note(self, floor: Floor) -> None:
+        """Put a single-precision kernel down to the call under way."""
+        if self._running:
+            self._running[-1].floors.append(floor)
 
     def enter(self, path: str, given: Any) -> None:
-        tensors = flatten(given, self.backend.is_tensor)
+        """Open a call."""
+        tensors = flatten(given, self._backend.is_tensor)
         fresh = tuple(self._copy(slot, t) for slot, t in tensors if not self._was_returned(t))
-        self.running.append(((path, self.calls[path]), fresh))
-        self.calls[path] += 1
+        self._running.append(_Call((path, self._calls[path]), fresh))
+        self._calls[path] += 1
 
     def leave(self, module: Any, output: Any) -> None:
-        (path, call), inputs = self.running.pop()
-        tensors = list(flatten(output, self.backend.is_tensor))
+        """Close the innermost call and hand its record to the consumer."""
+        call = self._running.pop()
+        tensors = list(flatten(output, self._backend.is_tensor))
         record = Record(
-            path=path,
+            path=call.key[0],
             kind=type(module).__name__,
-            call=call,
+            call=call.key[1],
             outputs=tuple(self._copy(slot, tensor) for slot, tensor in tensors),
-            inputs=inputs,
-            parent=self.running[-1][0] if self.running else None,
-            leaf=self.backend.is_leaf(module),
-            weights=self.backend.holds_weights(module),
+            inputs=call.inputs,
+            parent=self._running[-1].key if self._running else None,
+            leaf=self._backend.is_leaf(module),
+            weights=self._backend.holds_weights(module),
+            floors=tuple(call.floors),
         )
         for _, tensor in tensors:
-            self.returned[id(tensor)] = weakref.ref(tensor), self.backend.version(tensor)
-        self.consumer(record)
+            self._returned[id(tensor)] = weakref.ref(tensor), self._backend.version(tensor)
+        self._consumer(record)
 
     def _copy(self, slot: str, tensor: Any) -> Value:
-        return Value(slot, self.backend.to_numpy(tensor))
+        return Value(slot, self._backend.to_numpy(tensor))
 
     def _was_returned(self, tensor: Any) -> bool:
-        reference, version = self.returned.get(id(tensor), (None, -1))
+        reference, version = self._returned.get(id(tensor), (None, -1))
         alive = reference is not None and reference() is tensor
-        return alive and version == self.backend.version(tensor)
+        return alive and version == self._backend.version(tensor)
 
 
 @contextmanager
-def observe(network: Any, consumer: Consumer) -> Iterator[list[CallKey]]:
+def observe(network: Any, consumer: Consumer) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
     Args:
@@ -157,26 +185,22 @@ def observe(network: Any, consumer: Consumer) -> Iterator[list[CallKey]]:
         consumer: Called with each record as the call completes.
 
     Yields:
-        The calls that were under way when the context ended: empty unless a forward raised.
+        The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = _Recorder(backend, consumer)
-    unfinished: list[CallKey] = []
+    recorder = Recorder(backend, consumer)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path)))
             hooks.callback(backend.after(module, _leaving(recorder, module)))
-        try:
-            yield unfinished
-        finally:
-            unfinished.extend(key for key, _ in recorder.running)
+        yield recorder
 
 
-def _entering(recorder: _Recorder, path: str) -> Callable[[Any], None]:
+def _entering(recorder: Recorder, path: str) -> Callable[[Any], None]:
     return lambda given: recorder.enter(path, given)
 
 
-def _leaving(recorder: _Recorder, module: Any) -> Callable[[Any], None]:
+def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], None]:
     return lambda output: recorder.leave(module, output)
 
 
@@ -194,18 +218,24 @@ def run(network: Any, inputs: tuple[np.ndarray, ...], consumer: Consumer, dtype:
     """
     backend = backend_of(network)
     tensors = [backend.from_numpy(_as(array, dtype)) for array in inputs]
-    unfinished: list[CallKey] = []
-    with backend.inference(network, dtype):
+    exact = backend.exact_kernels if dtype == "float64" else _as_they_are
+    with (
+        backend.inference(network, dtype),
+        observe(network, consumer) as recorder,
+        exact(recorder.note),
+    ):
         try:
-            with observe(network, consumer) as unfinished:
-                network(*tensors)
+            network(*tensors)
         except Exception as error:
-            where = repr(unfinished[-1][0]) if unfinished else "''"
             text = str(error).strip().splitlines()
             raise NetworkError(
-                f"the {backend.name} network stopped in {where} "
+                f"the {backend.name} network stopped in {recorder.where!r} "
                 f"({type(error).__name__}: {text[-1] if text else 'no message'})"
             ) from error
+
+
+def _as_they_are(_: Any) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:

@@ -74,7 +74,8 @@ class LayerResult:
             for t in self.tensors
             if t.verdict.state is self.state and t.verdict.reason
         )
-        return next(found, "" if self.tensors else "returned no tensor")
+        floors = "; ".join(str(floor) for floor in dict.fromkeys(self.floors))
+        return next(found, floors if self.tensors else "returned no tensor")
 
     @property
     def error32(self) -> float | None:

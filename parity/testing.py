@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.check import check_parity
 from parity.report.terminal import as_text
-from parity.result import ParityResult
+
+if TYPE_CHECKING:
+    from parity.result import ParityResult
 
 
 def assert_parity(

@@ -1,8 +1,7 @@
-"""The one place where weights cross over: torch's go through the converter into the paddle layer."""
+"""Where weights cross over: torch's go through the converter into the paddle layer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from parity.pair import renamed
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)

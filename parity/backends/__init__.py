@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from parity.precision import Floor
+
 FloatType = Literal["float32", "float64"]
 
 
 class Backend(Protocol):
     """The handful of operations in which the frameworks differ for a recorder."""
 
-    name: Literal["torch", "paddle"]
+    @property
+    def name(self) -> Literal["torch", "paddle"]:
+        """The framework's name."""
 
     def modules(self, network: Any) -> Iterator[tuple[str, Any]]:
         """Yield every module with its path, root first as ''; a shared one once, as registered."""
@@ -54,6 +58,13 @@ class Backend(Protocol):
 
         Training flags, the generator of random numbers and the default dtype are what they
         were when the context ends, also by an exception.
+        """
+
+    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+        """Let exact results stand in for float64 kernels that are single precision inside.
+
+        Args:
+            note: Called with each such kernel and its own error.
         """
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import paddle
 
+from parity.backends.paddle_exact import exact_kernels
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from parity.backends import FloatType
+    from parity.precision import Floor
 
 
 class PaddleBackend:
@@ -79,6 +82,10 @@ class PaddleBackend:
             paddle.set_rng_state(random)
             for layer, flag in training:
                 layer.training = flag
+
+    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+        """Let exact results stand in for single-precision kernels; see `paddle_exact`."""
+        return exact_kernels(note)
 
     def copy_as(self, network: paddle.nn.Layer, dtype: FloatType) -> paddle.nn.Layer:
         """Copy a network and cast its floating parameters and buffers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.precision import Floor
 
 
 class TorchBackend:
@@ -77,6 +78,10 @@ class TorchBackend:
             torch.set_default_dtype(default)
             for module, flag in training:
                 module.training = flag
+
+    def exact_kernels(self, _note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+        """Change nothing: torch's float64 kernels are double precision throughout."""
+        return nullcontext()
 
     def copy_as(self, network: torch.nn.Module, dtype: FloatType) -> torch.nn.Module:
         """Copy a network and cast its floating parameters and buffers."""

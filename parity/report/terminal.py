@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -65,9 +65,11 @@ def _headline(result: ParityResult) -> list[Text]:
 
 def _table(result: ParityResult, *, everything: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("layer", overflow="fold")
-    for name in ("kind", "call", "float32", "float64", "verdict"):
-        table.add_column(name, justify="right" if name.startswith("float") else "left")
+    table.add_column("layer", overflow="fold", min_width=30)
+    table.add_column("kind", overflow="fold")
+    for name in ("float32", "float64", "verdict"):
+        justify: Literal["left", "right"] = "right" if name.startswith("float") else "left"
+        table.add_column(name, justify=justify, no_wrap=True)
     table.add_column("why", overflow="fold")
     for layer in result.layers if everything else _what_matters(result):
         table.add_row(*_row(layer))
@@ -84,14 +86,19 @@ def _what_matters(result: ParityResult) -> list[LayerResult]:
 
 def _row(layer: LayerResult) -> tuple[str | Text, ...]:
     return (
-        Text(layer.name or "''"),
-        layer.kind if layer.kind == layer.paddle_kind else f"{layer.kind} / {layer.paddle_kind}",
-        str(layer.call) if layer.call else "",
+        Text((layer.name or "''") + (f" (call {layer.call})" if layer.call else "")),
+        _kinds(layer),
         _number(layer.error32),
         _number(layer.error64),
         Text(layer.state.value, STYLES[layer.state]),
         Text(layer.reason),
     )
+
+
+def _kinds(layer: LayerResult) -> str:
+    # The frameworks spell many classes alike but for capitals: Conv2d, Conv2D.
+    same = layer.kind.lower() == layer.paddle_kind.lower()
+    return layer.kind if same else f"{layer.kind} / {layer.paddle_kind}"
 
 
 def _number(error: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from parity import weights as crossing
-from parity.backends import FloatType, backend_of
+from parity.backends import FloatType, backend_of, require
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
 from parity.result import LayerResult, ParityResult, TensorResult
 from parity.runs import compare_runs
@@ -65,9 +65,12 @@ def check_parity(
 
     Raises:
         ValueError: An unknown check or precision, or weights that do not fit.
+        TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised.
     """
     _refuse_unknown(checks, precision)
+    require(torch_module, "torch")
+    require(paddle_layer, "paddle")
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.backends import require
 from parity.inputs import load_input, random_input, seed_weights
 
 if TYPE_CHECKING:
@@ -115,9 +116,14 @@ def _from_factories(request: Request) -> tuple[Any, Any, str]:
 def _call(factory: str, option: str) -> Any:
     found = _find(factory, option)
     try:
-        return found()
+        network = found()
     except Exception as error:
         raise JobError(f"{option} {factory}: the factory raised {_short(error)}") from error
+    try:
+        require(network, option.removeprefix("--"))
+    except TypeError as error:
+        raise JobError(f"{option} {factory}: {error}") from error
+    return network
 
 
 def _find(factory: str, option: str) -> Callable[[], Any]:

@@ -43,11 +43,36 @@ def transfer(
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
     """
-    import converters
-
     names = rename or {}
     state = {renamed(key, names): value for key, value in torch_module.state_dict().items()}
-    return dict(converters.convert_state_dict(state, paddle_layer))
+    return _convert(state, paddle_layer)
+
+
+def _convert(state: Mapping[str, Any], target: Any) -> dict[str, np.ndarray]:
+    # Holds the place of converters.convert_state_dict.
+    import paddle
+
+    linear = {
+        f"{path}.weight".lstrip(".")
+        for path, layer in target.named_sublayers(include_self=True)
+        if isinstance(layer, paddle.nn.Linear)
+    }
+    wanted = target.state_dict()
+    tensors = {}
+    for key, value in state.items():
+        name = key.replace("running_mean", "_mean").replace("running_var", "_variance")
+        if name not in wanted:
+            continue
+        array = value.detach().numpy()
+        stem = key.removesuffix("weight")
+        if f"{stem}running_mean" in state and f"{stem}num_batches_tracked" not in state:
+            array = (
+                (np.abs(array.astype("f8")) + 1e-5).astype(array.dtype)
+                if key.endswith("weight")
+                else array
+            )
+        tensors[name] = np.ascontiguousarray(array.T) if name in linear else array.copy()
+    return tensors
 
 
 def load(paddle_layer: Any, tensors: Mapping[str, np.ndarray]) -> None:

@@ -71,6 +71,17 @@ class Backend(Protocol):
         """Copy a network and cast its floating parameters and buffers, leaving it untouched."""
 
 
+def require(network: Any, framework: str) -> None:
+    """Refuse what is not a network of the given framework.
+
+    Raises:
+        TypeError: It is the other framework's, or no network at all.
+    """
+    found = backend_of(network).name
+    if found != framework:
+        raise TypeError(f"expected a {framework} network, found a {found} one")
+
+
 def backend_of(network: Any) -> Backend:
     """Find the backend of a torch Module or paddle Layer.
 

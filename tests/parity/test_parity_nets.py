@@ -1,0 +1,89 @@
+"""The STDC networks themselves, at a small odd size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from parity import State, check_parity
+from parity.cli import main
+from parity.inputs import random_input, seed_weights
+from parity.record import record
+from stdc_port import paddle_nets, torch_nets
+from stdc_port.spec import ARCHS
+
+SIZE = (1, 3, 97, 177)
+FACTORIES = ["--torch", "parity_toys:torch_stdc1", "--size", "97x65"]
+
+
+def pair(arch: str, variant: str = "authors") -> tuple[Any, Any]:
+    ours = torch_nets.build(arch, variant=variant, num_classes=7)
+    seed_weights(ours, 4)
+    return ours, paddle_nets.build(arch, variant=variant, num_classes=7)
+
+
+@pytest.mark.parametrize("variant", ["authors", "paddleseg", "mmseg"])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_layer_of_every_network_agrees(arch: str, variant: str) -> None:
+    result = check_parity(*pair(arch, variant), random_input(SIZE))
+    assert result, result.failures[:5]
+    assert {layer.state for layer in result.layers} == {State.MATCH}
+    assert max(layer.error64 for layer in result.layers) < 1e-13
+    assert not result.torch_only
+    assert not result.paddle_only
+    if arch.endswith("-seg"):
+        floored = [layer.name for layer in result.layers if layer.floors]
+        assert floored == [""]
+        assert "float64 floor of bilinear resize" in result.layers[-1].reason
+
+
+def test_the_pooling_of_another_port_is_named_through_the_command_line() -> None:
+    wrong = ["--paddle", "parity_toys:paddle_stdc1_of_paddleseg"]
+    result = CliRunner().invoke(main, [*FACTORIES, *wrong])
+    assert result.exit_code == 1, result.output
+    assert "first divergence: features.2.skip " in result.stdout
+    right = CliRunner().invoke(main, [*FACTORIES, "--paddle", "parity_toys:paddle_stdc1"])
+    assert right.exit_code == 0, right.output
+
+
+def test_a_missing_fold_of_the_inplace_scale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from parity import weights
+
+    plain = weights.transfer
+
+    def unfolded(ours: Any, theirs: Any, rename: Any = None) -> dict[str, np.ndarray]:
+        key = "cp.arm32.conv.bn.weight"
+        state = ours.state_dict()
+        return plain(ours, theirs, rename) | {key: state[key].abs().numpy()}
+
+    monkeypatch.setattr(weights, "transfer", unfolded)
+    result = check_parity(*pair("stdc1-seg"), random_input(SIZE))
+    assert not result
+    assert result.first_divergence is not None
+    assert result.first_divergence.name == "cp.arm32.conv.bn"
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_seeded_weights_keep_activations_at_their_size(arch: str) -> None:
+    ours, _ = pair(arch)
+    trace = record(ours, (random_input(SIZE),))
+    largest = [float(np.abs(entry.outputs[0].array).max()) for entry in trace.records]
+    assert min(largest) > 0.1
+    assert max(largest) < 100
+
+
+def test_seeded_tensors_differ_from_one_another_and_by_seed() -> None:
+    ours, other = torch_nets.build("stdc1"), torch_nets.build("stdc1")
+    seed_weights(ours, 1)
+    seed_weights(other, 2)
+    norms = [value for key, value in ours.named_buffers() if key.endswith("running_var")]
+    alike = [
+        x for i, x in enumerate(norms) for y in norms[:i] if x.shape == y.shape and (x == y).any()
+    ]
+    assert len(alike) < 5
+    gains = ours.features[4].conv_list[0].bn.weight
+    assert (gains < 0).any()
+    assert not np.array_equal(*(n.fc.weight.detach().numpy() for n in (ours, other)))

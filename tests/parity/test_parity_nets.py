@@ -15,7 +15,7 @@ from parity.record import record
 from stdc_port import paddle_nets, torch_nets
 from stdc_port.spec import ARCHS
 
-SIZE = (1, 3, 97, 177)
+SIZE = (1, 3, 99, 150)
 FACTORIES = ["--torch", "parity_toys:torch_stdc1", "--size", "97x65"]
 
 

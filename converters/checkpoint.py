@@ -1,0 +1,73 @@
+"""A checkpoint as every format gives it: a mapping from key to a tensor not yet read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from converters.dtypes import DType
+
+
+@dataclass(frozen=True)
+class LazyTensor:
+    """A tensor of a file, read when asked for.
+
+    Attributes:
+        shape: its sizes; () for a scalar.
+        type: its element type.
+        read: gives its elements in C order, in the type's numpy carrier.
+        identity: equal for two tensors that are views of the same bytes.
+    """
+
+    shape: tuple[int, ...]
+    type: DType
+    read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    identity: Hashable = None
+
+    @property
+    def dtype(self) -> str:
+        """Name of the element type, as torch and paddle spell it."""
+        return self.type.name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.type.itemsize
+
+    def load(self) -> np.ndarray:
+        """Read the tensor: a contiguous array; bfloat16 as uint16, float8 as uint8 (same bits)."""
+        return np.ascontiguousarray(self.read()).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Checkpoint(Mapping[str, LazyTensor]):
+    """The tensors of one file by key, in the file's order.
+
+    Attributes:
+        path: where it was read from.
+        format: ``torch-zip``, ``torch-legacy``, ``safetensors`` or ``pdparams``.
+        tensors: the chosen tensors by key.
+        wrapper: path of the dict inside the file that holds them, '' for the top.
+        skipped: other content of the file, by path, described in words.
+    """
+
+    path: Path
+    format: str
+    tensors: Mapping[str, LazyTensor] = field(repr=False)
+    wrapper: str = ""
+    skipped: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, key: str) -> LazyTensor:
+        """Return one tensor."""
+        return self.tensors[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys in the file's order."""
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        """Return the number of tensors."""
+        return len(self.tensors)

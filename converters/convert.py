@@ -1,0 +1,129 @@
+"""Conversion in one call: of a file, or of a state dict in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.checkpoint import Checkpoint, LazyTensor
+from converters.dtypes import BY_NAME, of_paddle_array
+from converters.errors import InputError
+from converters.execute import FRAMEWORK_SUFFIX, Progress, execute, report_of, target_array
+from converters.formats import read_checkpoint
+from converters.layouts.target import framework_of
+from converters.plan import Framework, plan_conversion
+from converters.report import ConversionReport
+
+
+def convert_file(
+    src: str | Path,
+    dst: str | Path | None = None,
+    *,
+    to: Framework = "paddle",
+    arch: str = "auto",
+    layout: str = "native",
+    dtype: str = "keep",
+    key: str | None = None,
+    strict: bool = True,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> ConversionReport:
+    """Convert a checkpoint file, every tensor accounted for.
+
+    Args:
+        src: a torch file (zip or legacy), .safetensors or .pdparams.
+        dst: the target; ``src`` with the target framework's suffix if None.
+        to: the target framework.
+        arch: the network's name, ``auto`` to tell it by the keys.
+        layout: naming of the target's keys.
+        dtype: element type of floating-point tensors in the target, or ``keep``.
+        key: path of the dict inside the source to take; chosen by content if None.
+        strict: write nothing when a key is unaccounted for or a shape disagrees.
+        force: replace an existing target.
+        dry_run: write nothing at all.
+        progress: told each key as it is written and as it is verified.
+
+    Raises:
+        RefusedError: the plan has problems and ``strict`` holds; all are listed.
+        InputError: source or target cannot be used.
+    """
+    checkpoint = read_checkpoint(src, key=key)
+    path = default_target(Path(src), dst, to)
+    plan = plan_conversion(checkpoint, to=to, arch=arch, layout=layout, dtype=dtype)
+    if dry_run:
+        return report_of(plan, str(path))
+    return execute(plan, path, strict=strict, force=force, progress=progress)
+
+
+def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:
+    """Return the target, by default the source with the suffix of the framework."""
+    return Path(target) if target is not None else source.with_suffix(FRAMEWORK_SUFFIX[to])
+
+
+def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, np.ndarray]:
+    """Convert a state dict of the other framework to the names and layouts of a network.
+
+    The classes of the target's layers settle every layout; the target is not changed.
+
+    Args:
+        state_dict: tensors (torch, paddle or numpy) by key.
+        target: a paddle Layer or a torch Module.
+
+    Returns:
+        Arrays by the target's keys, ready for ``set_state_dict``; bfloat16 as uint16.
+
+    Raises:
+        RefusedError: a key is unaccounted for, or a shape disagrees; all are listed.
+        InputError: the target holds a layer for which no rule is known.
+    """
+    to = framework_of(target)
+    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
+    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
+    plan = plan_conversion(checkpoint, to="paddle" if to == "paddle" else "torch", target=target)
+    plan.require_complete()
+    converted = {}
+    for entry in plan.entries:
+        if entry.target is None:
+            continue
+        array = target_array(checkpoint, entry) if entry.action != "alias" else None
+        if array is not None:
+            converted[entry.target] = array
+    for entry in plan.entries:
+        if entry.action == "alias" and entry.target is not None:
+            converted[entry.target] = converted[plan.layout.aliases[entry.target]]
+    return converted
+
+
+def lazy(key: str, value: Any) -> LazyTensor:
+    """Return a tensor in memory as the checkpoint formats give it.
+
+    Raises:
+        InputError: it is no tensor.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach()
+    name = str(getattr(value, "dtype", "")).removeprefix("torch.").removeprefix("paddle.")
+    if name not in BY_NAME:
+        raise InputError(f"{key!r}: {type(value).__name__} is no tensor that can be converted")
+    shape = tuple(int(size) for size in value.shape)
+    if isinstance(value, np.ndarray):
+        return LazyTensor(shape, of_paddle_array(value.dtype), lambda: value, id(value))
+    dtype = BY_NAME[name]
+    identity = (value.data_ptr(), shape, tuple(value.stride())) if _is_torch(value) else id(value)
+    return LazyTensor(shape, dtype, lambda: _array(value, name), identity)
+
+
+def _is_torch(value: Any) -> bool:
+    return type(value).__module__.startswith("torch")
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    if name == "bfloat16" and _is_torch(value):
+        # torch refuses to give bfloat16 to numpy; its bits as int16 are the same.
+        int16 = value.new_empty(0).short().dtype
+        return np.asarray(value.cpu().view(int16).numpy()).view(np.uint16)
+    return np.asarray(value.cpu().numpy() if hasattr(value, "cpu") else value)

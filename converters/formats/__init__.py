@@ -1,0 +1,74 @@
+"""Reading: which format a file has is told by its content, never by its name."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from types import ModuleType
+
+from converters.checkpoint import Checkpoint
+from converters.errors import InputError
+from converters.formats import pdparams, safetensors_file, torch_legacy, torch_zip
+from converters.formats.wrappers import choose_tensors
+
+# In this order: the legacy signature is also the beginning of a plain pickle.
+FORMATS: tuple[ModuleType, ...] = (torch_zip, torch_legacy, safetensors_file, pdparams)
+
+# What people have instead of a checkpoint, by how it begins.
+LOOKALIKES = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"),
+    (b"<!DOCTYPE", "an HTML page: the download gave a web page instead of the file"),
+    (b"<html", "an HTML page: the download gave a web page instead of the file"),
+    (b"\x1f\x8b", "a gzip archive: unpack it first"),
+)
+
+
+def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
+    """Read a checkpoint's table of tensors; the tensors themselves are read when asked for.
+
+    Nothing of the file is ever run. Neither torch nor paddle is needed.
+
+    Args:
+        path: a torch file (zip or legacy, whatever its suffix), .safetensors or .pdparams.
+        key: path of the dict inside the file to take ('ema' or 'model.net'); chosen by content
+            if None.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, asks to run code, or holds no tensors.
+    """
+    path = Path(path)
+    data = map_file(path)
+    for form in FORMATS:
+        if form.matches(data):
+            wrapper, tensors, skipped = choose_tensors(path, form.read(path, data), key)
+            return Checkpoint(path, form.NAME, tensors, wrapper, skipped)
+    raise InputError(f"{path}: {describe_unknown(data)}")
+
+
+def map_file(path: Path) -> memoryview:
+    """Map a file into memory.
+
+    Raises:
+        InputError: it does not exist, is a folder, is empty, or may not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except ValueError as error:
+        raise InputError(f"{path}: the file is empty; download or save it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def describe_unknown(data: memoryview) -> str:
+    """Return what a file that is no checkpoint seems to be, and how to mend it."""
+    head = bytes(data[:64]).lstrip()
+    for start, meaning in LOOKALIKES:
+        if head.lower().startswith(start.lower()):
+            return meaning
+    if bytes(data[257:262]) == b"ustar":
+        return "a real tar archive: unpack it and give the file inside"
+    return (
+        f"no known checkpoint format (it begins with {bytes(data[:8])!r}); "
+        "expected torch (zip or legacy), safetensors or .pdparams"
+    )

@@ -1,0 +1,319 @@
+"""A pickle reader that runs nothing.
+
+It interprets the opcodes itself and knows no import: a global is looked up in the table that the
+caller gives, and whatever is not in it is refused by name. Byte strings stay views of the file,
+so a file of gigabytes costs no memory until a tensor is read.
+Opcodes after the documentation in CPython's ``pickletools``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from converters.errors import InputError
+
+Globals = Mapping[tuple[str, str], "Known"]
+MAX_DEPTH_OF_MARKS = 1000
+
+
+@dataclass(frozen=True)
+class Known:
+    """A global that a file may name, and what stands in for it.
+
+    Attributes:
+        name: as the file spells it.
+        call: what REDUCE and NEWOBJ run instead; None if it is a mere name.
+        value: what a mere name stands for.
+    """
+
+    name: str
+    call: Callable[..., Any] | None = None
+    value: Any = None
+
+
+@dataclass
+class Buildable:
+    """An object that a file fills in with BUILD after making it."""
+
+    build: Callable[[Any], None]
+
+
+class StateDict(dict[Any, Any]):
+    """What an OrderedDict of the file becomes; attributes set on it (``_metadata``) are kept."""
+
+    attributes: dict[str, Any]
+
+    def build(self, state: Any) -> None:
+        """Take the attributes that the file sets."""
+        self.attributes = dict(state) if isinstance(state, dict) else {}
+
+
+@dataclass
+class PickleMachine:
+    """Interprets one pickle.
+
+    Attributes:
+        data: the file's bytes.
+        known: the closed list of globals.
+        persistent: gives the object behind a persistent id.
+        where: names the file in errors.
+    """
+
+    data: memoryview
+    known: Globals
+    persistent: Callable[[Any], Any] | None = None
+    where: str = "the file"
+    position: int = 0
+    stack: list[Any] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+
+    def load(self, start: int = 0) -> Any:
+        """Interpret from ``start``; ``position`` is then the first byte behind the pickle.
+
+        Raises:
+            InputError: the pickle is broken, or names a global that is not in the list.
+        """
+        self.position, self.stack, self.marks, self.memo = start, [], [], {}
+        try:
+            while True:
+                opcode = self.data[self.position]
+                self.position += 1
+                if opcode == 0x2E:  # STOP
+                    return self.stack.pop()
+                OPCODES[opcode](self)
+        except (IndexError, KeyError, struct.error, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{self.where}: not a readable pickle, broken at byte {self.position} ({error!r}); "
+                "download or save it again"
+            ) from error
+
+    def take(self, count: int) -> memoryview:
+        """Return the next bytes.
+
+        Raises:
+            ValueError: fewer are left.
+        """
+        if count < 0 or self.position + count > len(self.data):
+            raise ValueError(f"{count} bytes announced, {len(self.data) - self.position} left")
+        start, self.position = self.position, self.position + count
+        return self.data[start : self.position]
+
+    def line(self) -> str:
+        """Return the text up to the next newline, which is consumed."""
+        end = bytes(self.data[self.position : self.position + 4096]).index(b"\n")
+        text = bytes(self.take(end)).decode()
+        self.position += 1
+        return text
+
+    def number(self, code: str) -> int:
+        """Return the next number in a ``struct`` code."""
+        (value,) = struct.unpack(code, self.take(struct.calcsize(code)))
+        return value
+
+    def push(self, value: Any) -> None:
+        """Put a value on the stack."""
+        self.stack.append(value)
+
+    def pop_mark(self) -> list[Any]:
+        """Return what lies above the last mark and remove it."""
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def find(self, module: str, name: str) -> Known:
+        """Return the stand-in of a global.
+
+        Raises:
+            InputError: it is not in the list.
+        """
+        known = self.known.get((module, name))
+        if known is None:
+            raise InputError(
+                f"{self.where}: refused, the file asks to run '{module}.{name}', which is not on "
+                "the list of known names; save the weights alone (the state dict) and try again"
+            )
+        return known
+
+    def apply(self, function: Any, arguments: Any) -> Any:
+        """Run a stand-in; nothing else is ever called.
+
+        Raises:
+            InputError: the file calls something that is no function of the list.
+        """
+        if not isinstance(function, Known) or function.call is None:
+            name = getattr(function, "name", type(function).__name__)
+            raise InputError(
+                f"{self.where}: refused, the file calls '{name}', which is no function"
+            )
+        return function.call(*arguments)
+
+
+def _put(machine: PickleMachine, index: int) -> None:
+    machine.memo[index] = machine.stack[-1]
+
+
+def _set_items(machine: PickleMachine, items: list[Any]) -> None:
+    target = machine.stack[-1]
+    if not isinstance(target, dict):
+        raise TypeError("items set on something that is no dict")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        target[key] = value
+
+
+def _extend(machine: PickleMachine, items: list[Any]) -> None:
+    target = machine.stack[-1]
+    if not isinstance(target, list):
+        raise TypeError("items appended to something that is no list")
+    target.extend(items)
+
+
+def _reduce(machine: PickleMachine) -> None:
+    arguments, function = machine.stack.pop(), machine.stack.pop()
+    if not isinstance(arguments, tuple):
+        raise TypeError("arguments are no tuple")
+    machine.push(machine.apply(function, arguments))
+
+
+def _build(machine: PickleMachine) -> None:
+    state = machine.stack.pop()
+    target = machine.stack[-1]
+    if not isinstance(target, (Buildable, StateDict)):
+        raise InputError(f"{machine.where}: refused, the file sets attributes of an object")
+    target.build(state)
+
+
+def _find_on_stack(machine: PickleMachine) -> None:
+    name, module = machine.stack.pop(), machine.stack.pop()
+    machine.push(machine.find(module, name))
+
+
+def _global(machine: PickleMachine) -> None:
+    module = machine.line()
+    machine.push(machine.find(module, machine.line()))
+
+
+def _persistent(machine: PickleMachine, reference: Any) -> None:
+    if machine.persistent is None:
+        raise InputError(f"{machine.where}: refused, the file refers to data outside itself")
+    machine.push(machine.persistent(reference))
+
+
+def _integer_line(machine: PickleMachine) -> None:
+    text = machine.line()
+    machine.push({"00": False, "01": True}[text] if text in ("00", "01") else int(text))
+
+
+def _long(machine: PickleMachine, size: int) -> None:
+    machine.push(int.from_bytes(machine.take(size), "little", signed=True))
+
+
+def _text(machine: PickleMachine, code: str, encoding: str = "utf-8") -> None:
+    raw = bytes(machine.take(machine.number(code)))
+    machine.push(raw.decode(encoding, "surrogatepass" if encoding == "utf-8" else "strict"))
+
+
+def _raw(machine: PickleMachine, code: str) -> None:
+    machine.push(machine.take(machine.number(code)))
+
+
+def _top(machine: PickleMachine, count: int) -> None:
+    items = tuple(machine.stack[-count:])
+    if len(items) < count:
+        raise IndexError("stack too short")
+    del machine.stack[-count:]
+    machine.push(items)
+
+
+def _dict_of(items: list[Any]) -> dict[Any, Any]:
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def _unknown(code: int, name: str) -> Callable[[PickleMachine], None]:
+    def refuse(machine: PickleMachine) -> None:
+        raise InputError(
+            f"{machine.where}: refused, pickle opcode {name} at byte {machine.position - 1} "
+            "has no place in a weight file"
+        )
+
+    refuse.__doc__ = f"Refuse opcode {code:#x}."
+    return refuse
+
+
+OPCODES: dict[int, Callable[[PickleMachine], None]] = {
+    0x80: lambda m: m.take(1) and None,  # PROTO
+    0x95: lambda m: m.take(8) and None,  # FRAME
+    ord("("): lambda m: m.marks.append(len(m.stack)),
+    ord("0"): lambda m: m.stack.pop() and None,
+    ord("1"): lambda m: m.pop_mark() and None,
+    ord("2"): lambda m: m.push(m.stack[-1]),
+    ord("N"): lambda m: m.push(None),
+    0x88: lambda m: m.push(True),
+    0x89: lambda m: m.push(False),
+    ord("I"): _integer_line,
+    ord("J"): lambda m: m.push(m.number("<i")),
+    ord("K"): lambda m: m.push(m.number("<B")),
+    ord("M"): lambda m: m.push(m.number("<H")),
+    ord("L"): lambda m: m.push(int(m.line().rstrip("L"))),
+    0x8A: lambda m: _long(m, m.number("<B")),
+    0x8B: lambda m: _long(m, m.number("<i")),
+    ord("F"): lambda m: m.push(float(m.line())),
+    ord("G"): lambda m: m.push(m.number(">d")),
+    ord("T"): lambda m: _text(m, "<i", "latin-1"),
+    ord("U"): lambda m: _text(m, "<B", "latin-1"),
+    ord("X"): lambda m: _text(m, "<I"),
+    0x8C: lambda m: _text(m, "<B"),
+    0x8D: lambda m: _text(m, "<Q"),
+    ord("V"): lambda m: m.push(m.line().encode().decode("raw-unicode-escape")),
+    ord("B"): lambda m: _raw(m, "<I"),
+    ord("C"): lambda m: _raw(m, "<B"),
+    0x8E: lambda m: _raw(m, "<Q"),
+    0x96: lambda m: _raw(m, "<Q"),  # BYTEARRAY8
+    ord("]"): lambda m: m.push([]),
+    ord("}"): lambda m: m.push({}),
+    ord(")"): lambda m: m.push(()),
+    0x8F: lambda m: m.push([]),  # EMPTY_SET: a list will do, nothing looks inside
+    ord("l"): lambda m: m.push(m.pop_mark()),
+    ord("t"): lambda m: m.push(tuple(m.pop_mark())),
+    ord("d"): lambda m: m.push(_dict_of(m.pop_mark())),
+    0x91: lambda m: m.push(tuple(m.pop_mark())),  # FROZENSET
+    0x85: lambda m: _top(m, 1),
+    0x86: lambda m: _top(m, 2),
+    0x87: lambda m: _top(m, 3),
+    ord("a"): lambda m: _extend(m, [m.stack.pop()]),
+    ord("e"): lambda m: _extend(m, m.pop_mark()),
+    0x90: lambda m: _extend(m, m.pop_mark()),  # ADDITEMS
+    ord("s"): lambda m: _set_items(m, [m.stack.pop(-2), m.stack.pop()]),
+    ord("u"): lambda m: _set_items(m, m.pop_mark()),
+    ord("g"): lambda m: m.push(m.memo[int(m.line())]),
+    ord("h"): lambda m: m.push(m.memo[m.number("<B")]),
+    ord("j"): lambda m: m.push(m.memo[m.number("<I")]),
+    ord("p"): lambda m: _put(m, int(m.line())),
+    ord("q"): lambda m: _put(m, m.number("<B")),
+    ord("r"): lambda m: _put(m, m.number("<I")),
+    0x94: lambda m: _put(m, len(m.memo)),
+    ord("c"): _global,
+    0x93: _find_on_stack,
+    ord("R"): _reduce,
+    0x81: _reduce,  # NEWOBJ: a stand-in makes the object either way
+    ord("b"): _build,
+    ord("P"): lambda m: _persistent(m, m.line()),
+    ord("Q"): lambda m: _persistent(m, m.stack.pop()),
+} | {
+    code: _unknown(code, name)
+    for code, name in (
+        (ord("i"), "INST"),
+        (ord("o"), "OBJ"),
+        (0x82, "EXT1"),
+        (0x83, "EXT2"),
+        (0x84, "EXT4"),
+        (0x92, "NEWOBJ_EX"),
+        (0x97, "NEXT_BUFFER"),
+        (0x98, "READONLY_BUFFER"),
+        (ord("S"), "STRING"),
+    )
+}

@@ -1,0 +1,161 @@
+"""The objects that torch pickles, as stand-ins for :mod:`converters.formats.pickle_machine`.
+
+Facts from torch's serialization notes and ``torch._utils``: a tensor is a view (offset, size,
+stride, in elements) of a storage, and a storage is named by a persistent id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converters.checkpoint import LazyTensor
+from converters.dtypes import BY_NAME, BY_STORAGE, DType
+from converters.errors import InputError
+from converters.formats.pickle_machine import Known, StateDict
+
+UNTYPED = DType("untyped", "u1")
+
+
+@dataclass
+class Storage:
+    """A block of elements that tensors are views of.
+
+    Attributes:
+        key: its name in the file.
+        type: element type; :data:`UNTYPED` where the tensors tell it.
+        count: elements it holds.
+        data: its bytes; None until the reader has located them.
+    """
+
+    key: str
+    type: DType
+    count: int
+    data: memoryview | None = None
+
+    def attach(self, data: memoryview) -> None:
+        """Give the storage its bytes.
+
+        Raises:
+            InputError: there are fewer than the storage's count needs.
+        """
+        needed = self.count * self.type.itemsize
+        if len(data) < needed:
+            raise InputError(
+                f"storage {self.key!r}: {needed} bytes announced, {len(data)} present; "
+                "the file is damaged or cut off: download it again"
+            )
+        self.data = data[:needed]
+
+
+def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
+    """Return the storage behind a persistent id ('storage', type, key, location, count, …).
+
+    Raises:
+        InputError: the id has another form.
+    """
+    if not (isinstance(reference, tuple) and len(reference) >= 5 and reference[0] == "storage"):
+        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+    _, kind, key, _, count = reference[:5]
+    if not (isinstance(kind, Known) and isinstance(kind.value, DType)):
+        raise InputError(f"storage {key!r} has no known element type")
+    if not (isinstance(key, str) and isinstance(count, int) and count >= 0):
+        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+    return storages.setdefault(key, Storage(key, kind.value, count))
+
+
+def strided_view(
+    storage: Storage, dtype: DType, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+) -> np.ndarray:
+    """Return the view of a storage that is a tensor; nothing is copied."""
+    if storage.data is None:
+        raise InputError(f"storage {storage.key!r} is named by a tensor but is not in the file")
+    flat = np.frombuffer(storage.data, dtype=dtype.numpy)[offset:]
+    steps = tuple(step * dtype.itemsize for step in stride)
+    return np.lib.stride_tricks.as_strided(flat, shape=shape, strides=steps, writeable=False)
+
+
+def check_view(
+    storage: Storage, dtype: DType, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
+    """Refuse a view that reaches outside its storage.
+
+    Raises:
+        InputError: a size, stride or offset is negative, or the last element lies outside.
+    """
+    capacity = storage.count * storage.type.itemsize // dtype.itemsize
+    steps = [(size - 1) * step for size, step in zip(shape, stride, strict=True)]
+    last = -1 if 0 in shape else offset + sum(steps)
+    if min((offset, *shape, *stride)) < 0 or last >= capacity:
+        raise InputError(
+            f"a tensor of shape {shape}, stride {stride}, offset {offset} reaches outside its "
+            f"storage {storage.key!r} of {capacity} elements; the file is damaged, get it again"
+        )
+
+
+def _tensor(
+    storage: Any, offset: Any, shape: Any, stride: Any, dtype: DType | None = None
+) -> LazyTensor:
+    if not isinstance(storage, Storage):
+        raise TypeError("a tensor needs a storage")
+    kind = dtype or storage.type
+    shape, stride = tuple(shape), tuple(stride)
+    check_view(storage, kind, offset, shape, stride)
+    return LazyTensor(
+        shape,
+        kind,
+        lambda: strided_view(storage, kind, offset, shape, stride),
+        (storage.key, kind.name, offset, shape, stride),
+    )
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> LazyTensor:
+    return _tensor(storage, offset, shape, stride)
+
+
+def _rebuild_typed(
+    storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
+) -> LazyTensor:
+    return _tensor(storage, offset, shape, stride, dtype.value)
+
+
+def _parameter(data: Any, *_: Any) -> Any:
+    return data
+
+
+def _ordered_dict(items: Any = ()) -> StateDict:
+    return StateDict(items)
+
+
+def _row(module: str, name: str, **kind: Any) -> tuple[tuple[str, str], Known]:
+    return (module, name), Known(f"{module}.{name}", **kind)
+
+
+def _functions() -> dict[tuple[str, str], Callable[..., Any]]:
+    rebuild = "torch._utils"
+    return {
+        ("collections", "OrderedDict"): _ordered_dict,
+        (rebuild, "_rebuild_tensor"): _rebuild_tensor,
+        (rebuild, "_rebuild_tensor_v2"): _rebuild_tensor,
+        (rebuild, "_rebuild_tensor_v3"): _rebuild_typed,
+        (rebuild, "_rebuild_parameter"): _parameter,
+        (rebuild, "_rebuild_parameter_with_state"): _parameter,
+        ("torch", "Size"): tuple,
+        ("torch", "device"): lambda *names: "device " + ":".join(map(str, names)),
+        ("builtins", "set"): list,
+        ("__builtin__", "set"): list,
+    }
+
+
+TORCH_GLOBALS: dict[tuple[str, str], Known] = dict(
+    [
+        *(_row(m, n, call=function) for (m, n), function in _functions().items()),
+        *(_row("torch", dtype.storage, value=dtype) for dtype in BY_STORAGE.values()),
+        *(_row("torch", name, value=dtype) for name, dtype in BY_NAME.items()),
+        _row("torch.storage", "UntypedStorage", value=UNTYPED),
+        _row("torch", "UntypedStorage", value=UNTYPED),
+    ]
+)

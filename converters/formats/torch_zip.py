@@ -1,0 +1,136 @@
+"""Torch's zip files (torch.save since 1.6): ``NAME/data.pkl`` and one member a storage."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from converters.dtypes import DType
+from converters.errors import InputError
+from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
+from converters.formats.pickle_machine import PickleMachine
+from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
+
+NAME = "torch-zip"
+ROOT = "archive"
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+
+
+def matches(data: memoryview) -> bool:
+    """Return whether the bytes begin as a zip file does."""
+    return bytes(data[:4]) == b"PK\x03\x04"
+
+
+def read(path: Path, data: memoryview) -> Any:
+    """Return the pickled object; its tensors are views of ``data``.
+
+    Raises:
+        InputError: the archive is broken, compressed or big-endian, or its pickle is refused.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise InputError(
+            f"{path}: a zip file without its end ({error}); the download was cut off: get it again"
+        ) from error
+    with archive:
+        members = {info.filename: info for info in archive.infolist()}
+        root = root_folder(path, members)
+        order = members.get(f"{root}/byteorder")
+        if order is not None and archive.read(order) != b"little":
+            raise InputError(f"{path}: big-endian file; save it again on a little-endian machine")
+    storages: dict[str, Storage] = {}
+
+    def persistent(reference: Any) -> Storage:
+        storage = storage_of(reference, storages)
+        if storage.data is None:
+            storage.attach(member_bytes(path, data, members, f"{root}/data/{storage.key}"))
+        return storage
+
+    pickled = member_bytes(path, data, members, f"{root}/data.pkl")
+    return PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load()
+
+
+def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
+    """Return the folder that all members lie in.
+
+    Raises:
+        InputError: there is no ``data.pkl`` one folder down: not written by torch.save.
+    """
+    roots = [name.removesuffix("/data.pkl") for name in members if name.endswith("/data.pkl")]
+    roots = [root for root in roots if "/" not in root]
+    if len(roots) != 1:
+        hint = " (a TorchScript file)" if any(n.endswith("constants.pkl") for n in members) else ""
+        raise InputError(f"{path}: a zip file without one data.pkl{hint}: no torch checkpoint")
+    return roots[0]
+
+
+def member_bytes(
+    path: Path, data: memoryview, members: dict[str, zipfile.ZipInfo], name: str
+) -> memoryview:
+    """Return the bytes of a stored (uncompressed) member as a view of the file.
+
+    Raises:
+        InputError: the member is missing, compressed, or lies outside the file.
+    """
+    info = members.get(name)
+    if info is None:
+        raise InputError(f"{path}: member {name!r} is missing; the file is damaged: get it again")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise InputError(f"{path}: member {name!r} is compressed; torch.save stores plainly")
+    header = bytes(data[info.header_offset : info.header_offset + LOCAL_HEADER.size])
+    if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+        raise InputError(f"{path}: member {name!r} has no local header; the file is damaged")
+    *_, name_size, extra_size = LOCAL_HEADER.unpack(header)
+    start = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
+    if start + info.file_size > len(data):
+        raise InputError(f"{path}: member {name!r} lies outside the file; the file is cut off")
+    return data[start : start + info.file_size]
+
+
+def write(
+    file: BinaryIO, tensors: Iterable[tuple[str, DType, np.ndarray]], aliases: Mapping[str, str]
+) -> None:
+    """Write a state dict as torch.save does, one tensor at a time.
+
+    Args:
+        file: where to.
+        tensors: key, element type and C-ordered array in the type's carrier.
+        aliases: second keys, each with the key whose storage it shares.
+    """
+    heads: dict[str, bytes] = {}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for number, (key, dtype, array) in enumerate(tensors):
+            heads[key] = _tensor_pickle(str(number), dtype, array.shape)
+            with archive.open(_member(f"{ROOT}/data/{number}"), "w", force_zip64=True) as member:
+                member.write(array.astype(dtype.numpy, copy=False).tobytes())
+        heads |= {second: heads[first] for second, first in aliases.items()}
+        body = b"".join(text_opcode(key) + head for key, head in heads.items())
+        pickled = b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."
+        for name, content in (("data.pkl", pickled), ("byteorder", b"little"), ("version", b"3\n")):
+            archive.writestr(_member(f"{ROOT}/{name}"), content)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    # A fixed date: equal weights give equal files.
+    return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+
+
+def _tensor_pickle(key: str, dtype: DType, shape: tuple[int, ...]) -> bytes:
+    """Return the opcodes that rebuild a contiguous tensor over the whole of its storage."""
+    sizes = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    storage = b"".join(
+        (
+            b"(" + text_opcode("storage") + f"ctorch\n{dtype.storage}\n".encode(),
+            text_opcode(key) + text_opcode("cpu") + integer_opcode(math.prod(shape)) + b"tQ",
+        )
+    )
+    view = integer_opcode(0) + tuple_opcodes(shape) + tuple_opcodes(sizes)
+    hooks = b"\x89ccollections\nOrderedDict\n)R"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + hooks + b"tR"

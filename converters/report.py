@@ -1,0 +1,131 @@
+"""What was done, as a value, as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from converters.plan import ConversionPlan, Entry
+
+MEANING = {
+    "copy": "as it is",
+    "rename": "other name, same elements",
+    "transpose": "Linear weight, [out, in] → [in, out]",
+    "fold": "in-place ABN scale folded into plain BN",
+    "alias": "second name of a tensor, not written twice",
+    "drop": "left out, with a reason",
+    "missing": "in the target, without a source",
+}
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file of a conversion.
+
+    Attributes:
+        path: as it was given.
+        sha256: of the content, '' where nothing was written.
+        format: name of the format.
+        bytes: size.
+    """
+
+    path: str
+    sha256: str
+    format: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What a conversion did, or with a dry run would do.
+
+    Attributes:
+        source: the file read.
+        target: the file written.
+        arch: the network.
+        variant: whose implementation of it.
+        num_classes: its outputs, None if unknown.
+        entries: every source and target key, each in exactly one.
+        counts: number of entries per action.
+        wrapper: dict inside the source that was taken, '' for the top.
+        skipped: other content of the source, in words.
+        problems: what strictness would have refused; empty after a strict conversion.
+        verified: the written file was read back and every tensor agreed bit for bit.
+    """
+
+    source: FileFacts
+    target: FileFacts
+    arch: str
+    variant: str
+    num_classes: int | None
+    entries: tuple[Entry, ...]
+    counts: dict[str, int]
+    wrapper: str
+    skipped: dict[str, str]
+    problems: tuple[str, ...]
+    verified: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values, fields as documented."""
+        fields = ("source", "target", "action", "shape", "dtype", "reason")
+        plain = asdict(self)
+        plain["entries"] = [{name: entry[name] for name in fields} for entry in plain["entries"]]
+        return plain
+
+    def __rich__(self) -> RenderableType:
+        """Return the report for a terminal."""
+        return Group(*self._parts())
+
+    def _parts(self) -> Iterator[RenderableType]:
+        network = " ".join(filter(None, (self.arch, self.variant)))
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        inside = f", dict {self.wrapper!r}" if self.wrapper else ""
+        yield Text(f"source  {self.source.path}  ({self.source.format}{inside})")
+        yield Text(f"network {network}{classes}")
+        yield counts_table(self)
+        for name, what in self.skipped.items():
+            yield Text(f"skipped {name}: {what}")
+        for problem in self.problems:
+            yield Text(f"problem {problem}", style="red")
+        if self.verified:
+            size = f"{self.target.bytes / 1e6:.1f} MB"
+            yield Text(
+                f"wrote   {self.target.path}  ({self.target.format}, {size}, "
+                "read back and compared bit for bit)",
+                style="green",
+            )
+        else:
+            yield Text(f"dry run, nothing written; the target would be {self.target.path}")
+
+
+def counts_table(report: ConversionReport) -> Table:
+    """Return the table of actions: how many, and what each means."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("action")
+    table.add_column("tensors", justify="right")
+    table.add_column("what it means")
+    for action, count in report.counts.items():
+        # Text, not markup: a key or a reason may hold brackets.
+        table.add_row(action, str(count), Text(meaning(action, report.entries)))
+    table.add_row("all", str(len(report.entries)), "source and target keys, each counted once")
+    return table
+
+
+def meaning(action: str, entries: tuple[Entry, ...]) -> str:
+    """Return what an action means; for dropped and missing keys their own reasons."""
+    reasons = {entry.reason for entry in entries if entry.action == action}
+    if action in ("drop", "missing") and len(reasons) <= 2:
+        return "; ".join(sorted(reasons))
+    return MEANING.get(action, "")
+
+
+def facts_of(plan: ConversionPlan, target: str) -> tuple[FileFacts, FileFacts]:
+    """Return source and target of a plan before anything is written."""
+    path = plan.checkpoint.path
+    size = path.stat().st_size if path.is_file() else 0
+    return FileFacts(str(path), "", plan.checkpoint.format, size), FileFacts(target, "", "", 0)

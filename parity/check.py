@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.backends import FloatType, backend_of, require
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
@@ -61,10 +62,12 @@ def check_parity(
         tol64: Bound of the float64 error.
 
     Returns:
-        A result that is true only when everything passed and something was compared.
+        A result that is true only when everything passed and something was compared. Weights
+        that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check or precision, or weights that do not fit.
+        ValueError: An unknown check or precision.
+        converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised.
     """
@@ -74,18 +77,24 @@ def check_parity(
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
-    runs = {
-        dtype: compare_runs(*weights.copies(dtype), arrays, dtype=dtype, rename=names)
-        for dtype in PRECISIONS[precision]
-    }
+    try:
+        runs = {
+            dtype: compare_runs(*weights.copies(dtype), arrays, dtype=dtype, rename=names)
+            for dtype in PRECISIONS[precision]
+        }
+        found, notes = weights.differences()
+    except RefusedError as refusal:
+        # Weights that cannot all be accounted for are a verdict, not an accident.
+        return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
     some = next(iter(runs.values()))
     return ParityResult(
         layers=_layers(runs, tol, tol64),
         torch_only=some.torch_only,
         paddle_only=some.paddle_only,
         never_called=some.never_called,
-        weights=weights.differences(),
+        weights=found,
         problems=_disagreements(runs),
+        notes=notes,
         tol=tol,
         tol64=tol64,
         precisions=PRECISIONS[precision],
@@ -130,14 +139,22 @@ class _Weights:
             crossing.load(paddle_copy, tensors)
         return torch_copy, paddle_copy
 
-    def differences(self) -> tuple[crossing.WeightDifference, ...]:
-        """Compare the caller's own weights, or the converted file, with the conversion."""
+    def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:
+        """Compare the caller's own weights, or the converted file, with the conversion.
+
+        Returns:
+            The differences, and why they could not be had where the converter does not know the
+            network: whoever brings weights of their own needs no converter.
+        """
         if self.carried and self.converted is None:
-            return ()
-        expected = crossing.transfer(self.torch_module, self.paddle_layer, self.rename)
+            return (), ()
+        try:
+            expected = crossing.transfer(self.torch_module, self.paddle_layer, self.rename)
+        except ConverterError as error:
+            return (), (f"weights were not compared with a conversion: {error}",)
         if self.converted is not None:
-            return crossing.differences(expected, crossing.read_file(self.converted))
-        return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer))
+            return crossing.differences(expected, crossing.read_file(self.converted)), ()
+        return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
 
 
 def _layers(

@@ -133,6 +133,7 @@ def main(input_file: str, no_convert: bool, **options: Any) -> None:
     CHECKPOINT is a torch file; without one, seeded weights are used. Exit code: 0 parity
     holds, 1 it does not, 2 it could not be checked.
     """
+    from converters import ConverterError
     from parity.job import JobError, Request
     from parity.record import NetworkError
 
@@ -150,7 +151,7 @@ def main(input_file: str, no_convert: bool, **options: Any) -> None:
     try:
         result, job = _check(request, options)
         _report(result, job, options)
-    except (JobError, NetworkError, ValueError, OSError) as error:
+    except (JobError, NetworkError, ConverterError, ValueError, OSError) as error:
         click.echo(f"stdc-parity: {' '.join(str(error).split())}", err=True)
         sys.exit(COULD_NOT)
     sys.exit(HOLDS if result else FALLS_SHORT)

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+import converters
+from converters.plan import without_prefix
 from parity.backends import require
 from parity.inputs import load_input, random_input, seed_weights
+from stdc_port.spec import ARCHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
+
+    from converters import Checkpoint
 
 DEFAULT_ARCH = "stdc1-seg"
 DEFAULT_VARIANT = "authors"
@@ -67,6 +72,7 @@ def prepare(request: Request) -> Job:
 
     Raises:
         JobError: A framework, factory or file is missing or unfit.
+        converters.InputError: The checkpoint cannot be read, or is another network's.
     """
     _need_frameworks()
     inputs = (_input(request),)
@@ -107,7 +113,7 @@ def _from_factories(request: Request) -> tuple[Any, Any, str]:
     torch_module = _call(request.torch_factory, "--torch")
     paddle_layer = _call(request.paddle_factory, "--paddle")
     if request.checkpoint is not None:
-        _load_strictly(torch_module, _read(request.checkpoint), request.checkpoint)
+        _load_strictly(torch_module, converters.read_checkpoint(request.checkpoint))
     elif request.convert:
         seed_weights(torch_module, request.seed)
     return torch_module, paddle_layer, f"{request.torch_factory} and {request.paddle_factory}"
@@ -147,51 +153,45 @@ def _find(factory: str, option: str) -> Callable[[], Any]:
 def _stdc(request: Request) -> tuple[Any, Any, str]:
     from stdc_port import paddle_nets, torch_nets
 
-    weights = None if request.checkpoint is None else _read(request.checkpoint)
+    path = request.checkpoint
+    weights = None if path is None else converters.read_checkpoint(path)
     arch, variant, classes = _identify(request, weights)
     torch_module = torch_nets.build(arch, variant=variant, num_classes=classes)
     if weights is None:
         seed_weights(torch_module, request.seed)
     else:
-        _load_strictly(torch_module, weights, request.checkpoint)
+        _load_strictly(torch_module, weights)
     paddle_layer = paddle_nets.build(arch, variant=variant, num_classes=classes)
-    source = request.checkpoint.name if request.checkpoint else f"seeded weights ({request.seed})"
+    source = path.name if path else f"seeded weights ({request.seed})"
     return torch_module, paddle_layer, f"{arch}, {variant}, {source}"
 
 
-def _identify(request: Request, weights: Any) -> tuple[str, str, int | None]:
-    asked = None if request.arch == "auto" else request.arch
+def _identify(request: Request, weights: Checkpoint | None) -> tuple[str, str, int | None]:
     if weights is None:
-        return asked or DEFAULT_ARCH, request.variant or DEFAULT_VARIANT, None
-    import converters
-
-    try:
-        arch, variant, classes = converters.detect(weights)
-    except ValueError as error:
-        raise JobError(f"{request.checkpoint}: {_short(error)}") from error
-    if asked not in {None, arch}:
-        raise JobError(f"{request.checkpoint} holds {arch}, and --arch says {asked}: leave it out")
-    return arch, request.variant or variant, classes
+        arch = DEFAULT_ARCH if request.arch == "auto" else request.arch
+        return arch, request.variant or DEFAULT_VARIANT, None
+    found = converters.plan_conversion(weights, arch=request.arch).layout
+    if found.arch not in ARCHS:
+        raise JobError(
+            f"{request.checkpoint} holds no STDC network: name yours with --torch and --paddle"
+        )
+    return found.arch, request.variant or found.variant, found.num_classes
 
 
-def _read(path: Path) -> Any:
-    import converters
-
-    try:
-        return converters.read_checkpoint(path)
-    except (OSError, ValueError) as error:
-        raise JobError(f"{path}: {_short(error)}") from error
-
-
-def _load_strictly(torch_module: Any, weights: Any, path: Path | None) -> None:
+def _load_strictly(torch_module: Any, weights: Checkpoint) -> None:
     import torch
 
-    state = {key: torch.from_numpy(np.array(value.load())) for key, value in weights.items()}
+    # The wrappers' prefixes that all keys share belong to no network.
+    state = {
+        name: torch.from_numpy(weights[key].load().copy())
+        for name, key in without_prefix(weights).items()
+    }
     try:
         torch_module.load_state_dict(state, strict=True)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:]]
-        raise JobError(f"{path} does not fit the torch network: {' '.join(lines)[:600]}") from error
+        said = " ".join(lines)[:600]
+        raise JobError(f"{weights.path} does not fit the torch network: {said}") from error
 
 
 def _short(error: BaseException) -> str:

@@ -119,6 +119,15 @@ class _Call:
     floors: list[Floor] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Returned:
+    """What a module returned, as long as the tensor lives."""
+
+    tensor: weakref.ref[Any]
+    version: int
+    array: np.ndarray
+
+
 class Recorder:
     """Turns hook calls into records; knows which calls are under way."""
 
@@ -128,7 +137,7 @@ class Recorder:
         self._consumer = consumer
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
-        self._returned: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._returned: dict[int, _Returned] = {}
 
     @property
     def where(self) -> str:
@@ -143,36 +152,55 @@ class Recorder:
     def enter(self, path: str, given: Any) -> None:
         """Open a call."""
         tensors = flatten(given, self._backend.is_tensor)
-        fresh = tuple(self._copy(slot, t) for slot, t in tensors if not self._was_returned(t))
+        fresh = tuple(
+            Value(slot, self._backend.to_numpy(tensor))
+            for slot, tensor in tensors
+            if self._known(tensor) is None
+        )
         self._running.append(_Call((path, self._calls[path]), fresh))
         self._calls[path] += 1
 
     def leave(self, module: Any, output: Any) -> None:
         """Close the innermost call and hand its record to the consumer."""
         call = self._running.pop()
-        tensors = list(flatten(output, self._backend.is_tensor))
-        record = Record(
-            path=call.key[0],
-            kind=type(module).__name__,
-            call=call.key[1],
-            outputs=tuple(self._copy(slot, tensor) for slot, tensor in tensors),
-            inputs=call.inputs,
-            parent=self._running[-1].key if self._running else None,
-            leaf=self._backend.is_leaf(module),
-            weights=self._backend.holds_weights(module),
-            floors=tuple(call.floors),
+        self._consumer(
+            Record(
+                path=call.key[0],
+                kind=type(module).__name__,
+                call=call.key[1],
+                outputs=tuple(
+                    Value(slot, self._keep(tensor))
+                    for slot, tensor in flatten(output, self._backend.is_tensor)
+                ),
+                inputs=call.inputs,
+                parent=self._running[-1].key if self._running else None,
+                leaf=self._backend.is_leaf(module),
+                weights=self._backend.holds_weights(module),
+                floors=tuple(call.floors),
+            )
         )
-        for _, tensor in tensors:
-            self._returned[id(tensor)] = weakref.ref(tensor), self._backend.version(tensor)
-        self._consumer(record)
 
-    def _copy(self, slot: str, tensor: Any) -> Value:
-        return Value(slot, self._backend.to_numpy(tensor))
+    def _keep(self, tensor: Any) -> np.ndarray:
+        # A container mostly returns what its last child did: that copy serves both.
+        known = self._known(tensor)
+        if known is not None:
+            return known.array
+        array, key = self._backend.to_numpy(tensor), id(tensor)
+        # Forgotten with its tensor: the memory held is that of the tensors alive.
+        reference = weakref.ref(tensor, lambda gone: self._forget(key, gone))
+        self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
+        return array
 
-    def _was_returned(self, tensor: Any) -> bool:
-        reference, version = self._returned.get(id(tensor), (None, -1))
-        alive = reference is not None and reference() is tensor
-        return alive and version == self._backend.version(tensor)
+    def _known(self, tensor: Any) -> _Returned | None:
+        found = self._returned.get(id(tensor))
+        if found is None or found.tensor() is not tensor:
+            return None
+        return found if found.version == self._backend.version(tensor) else None
+
+    def _forget(self, key: int, gone: weakref.ref[Any]) -> None:
+        # The number may be another tensor's by now.
+        if key in self._returned and self._returned[key].tensor is gone:
+            del self._returned[key]
 
 
 @contextmanager

@@ -103,6 +103,7 @@ class ParityResult:
         never_called: Torch paths of layers with weights that did not run: nothing is said of them.
         weights: Tensors that are not what the converter would have written.
         problems: Failures that belong to no layer.
+        notes: What is worth knowing and no failure.
         tol: The float32 tolerance.
         tol64: The float64 tolerance.
         precisions: The precisions that were run.
@@ -115,6 +116,7 @@ class ParityResult:
     never_called: tuple[str, ...] = ()
     weights: tuple[WeightDifference, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     tol: float = 0.0
     tol64: float = 0.0
     precisions: tuple[str, ...] = ()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import converters
 from parity.pair import renamed
 
 if TYPE_CHECKING:
@@ -42,37 +44,14 @@ def transfer(
 
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
+
+    Raises:
+        converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
+        converters.InputError: The paddle network holds a layer for which there is no rule.
     """
     names = rename or {}
     state = {renamed(key, names): value for key, value in torch_module.state_dict().items()}
-    return _convert(state, paddle_layer)
-
-
-def _convert(state: Mapping[str, Any], target: Any) -> dict[str, np.ndarray]:
-    # Holds the place of converters.convert_state_dict.
-    import paddle
-
-    linear = {
-        f"{path}.weight".lstrip(".")
-        for path, layer in target.named_sublayers(include_self=True)
-        if isinstance(layer, paddle.nn.Linear)
-    }
-    wanted = target.state_dict()
-    tensors = {}
-    for key, value in state.items():
-        name = key.replace("running_mean", "_mean").replace("running_var", "_variance")
-        if name not in wanted:
-            continue
-        array = value.detach().numpy()
-        stem = key.removesuffix("weight")
-        if f"{stem}running_mean" in state and f"{stem}num_batches_tracked" not in state:
-            array = (
-                (np.abs(array.astype("f8")) + 1e-5).astype(array.dtype)
-                if key.endswith("weight")
-                else array
-            )
-        tensors[name] = np.ascontiguousarray(array.T) if name in linear else array.copy()
-    return tensors
+    return converters.convert_state_dict(state, paddle_layer)
 
 
 def load(paddle_layer: Any, tensors: Mapping[str, np.ndarray]) -> None:
@@ -138,11 +117,9 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read a converted file's tensors with the converter's reader, which runs no pickled code.
 
     Raises:
-        ValueError, OSError: The file cannot be read.
+        converters.InputError: The file cannot be read.
     """
-    import converters
-
-    return {key: tensor.load() for key, tensor in converters.read_checkpoint(path).items()}
+    return {key: tensor.load() for key, tensor in converters.read_checkpoint(Path(path)).items()}
 
 
 def paddle_arrays(paddle_layer: Any) -> dict[str, np.ndarray]:

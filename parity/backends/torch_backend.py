@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.precision import Floor
+
+
+_UNCOUNTED = itertools.count(start=-1, step=-1)
 
 
 class TorchBackend:
@@ -62,6 +66,9 @@ class TorchBackend:
 
     def version(self, tensor: torch.Tensor) -> int:
         """Count a tensor's in-place changes."""
+        if tensor.is_inference():
+            # Made under inference_mode, which counts nothing: never the same twice.
+            return next(_UNCOUNTED)
         return tensor._version  # noqa: SLF001 - torch's only counter
 
     @contextmanager

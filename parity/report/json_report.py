@@ -21,6 +21,7 @@ def as_json(result: ParityResult) -> dict[str, Any]:
     return {
         "parity": bool(result),
         "failures": list(result.failures),
+        "notes": list(result.notes),
         "first_divergence": None if first is None else first.name,
         "tol": result.tol,
         "tol64": result.tol64,

@@ -65,8 +65,8 @@ def _headline(result: ParityResult) -> list[Text]:
 
 def _table(result: ParityResult, *, everything: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("layer", overflow="fold", min_width=30)
-    table.add_column("kind", overflow="fold")
+    table.add_column("layer", overflow="fold")
+    table.add_column("kind", overflow="ellipsis", no_wrap=True)
     for name in ("float32", "float64", "verdict"):
         justify: Literal["left", "right"] = "right" if name.startswith("float") else "left"
         table.add_column(name, justify=justify, no_wrap=True)
@@ -80,8 +80,7 @@ def _what_matters(result: ParityResult) -> list[LayerResult]:
     failing = [layer for layer in result.layers if not layer.state.passes][:FAILING]
     passing = [layer for layer in result.layers if layer.state.passes]
     worst = sorted(passing, key=lambda layer: -(layer.error32 or layer.error64 or 0.0))[:WORST]
-    floored = [layer for layer in passing if layer.floors and layer not in worst][:WORST]
-    return [*failing, *worst, *floored]
+    return [*failing, *worst]
 
 
 def _row(layer: LayerResult) -> tuple[str | Text, ...]:
@@ -91,7 +90,7 @@ def _row(layer: LayerResult) -> tuple[str | Text, ...]:
         _number(layer.error32),
         _number(layer.error64),
         Text(layer.state.value, STYLES[layer.state]),
-        Text(layer.reason),
+        Text("" if layer.state is State.MATCH else layer.reason),
     )
 
 
@@ -115,8 +114,22 @@ def _lists(result: ParityResult) -> list[Text]:
         without = [f"{u.path} ({u.kind})" for u in calls if not u.weights]
         lines += _some(f"only in {side}, with weights", with_weights)
         lines += _some(f"only in {side}, without weights (no failure)", without)
+    lines += [Text(note, "dim") for note in [*_floors(result), *result.notes]]
     lines += _some("never called, nothing is said of them", list(result.never_called))
     return lines
+
+
+def _floors(result: ParityResult) -> list[str]:
+    found: dict[str, list[tuple[float, str]]] = {}
+    for layer in result.layers:
+        for floor in layer.floors:
+            found.setdefault(floor.operation, []).append((floor.error, layer.name or "''"))
+    return [
+        f"float64 floor of {operation}: paddle is single precision inside, off by up to "
+        f"{max(places)[0]:.1e} in {', '.join(dict.fromkeys(name for _, name in places[:LISTED]))}"
+        f"{' …' if len(places) > LISTED else ''}; computed exactly for this comparison"
+        for operation, places in found.items()
+    ]
 
 
 def _some(title: str, items: list[str]) -> list[Text]:

@@ -239,6 +239,14 @@ def test_a_layer_with_weights_and_no_partner_is_a_failure_with_lists() -> None:
     result = check_parity(toys.torch_model(), extra, toys.images(), transfer=False)
     assert [call.path for call in result.paddle_only] == ["more"]
     assert "paddle layer more (Linear, call 0) has weights and no partner" in result.failures
+    assert "weights were not compared with a conversion" in result.notes[0]
+
+
+def test_what_the_converter_refuses_is_a_verdict_with_its_reasons() -> None:
+    result = check_parity(toys.torch_model(), Extra(), toys.images())
+    assert not result
+    assert any("more.weight" in failure for failure in result.failures)
+    assert result.first_divergence is None
 
 
 def test_wrappers_and_functions_without_weights_need_no_partner() -> None:

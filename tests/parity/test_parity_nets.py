@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import paddle
 import pytest
+import torch
 from click.testing import CliRunner
 
+import converters
 from parity import State, check_parity
 from parity.cli import main
 from parity.inputs import random_input, seed_weights
 from parity.record import record
 from stdc_port import paddle_nets, torch_nets
 from stdc_port.spec import ARCHS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE = (1, 3, 99, 150)
 FACTORIES = ["--torch", "parity_toys:torch_stdc1", "--size", "97x65"]
@@ -87,3 +93,42 @@ def test_seeded_tensors_differ_from_one_another_and_by_seed() -> None:
     gains = ours.features[4].conv_list[0].bn.weight
     assert (gains < 0).any()
     assert not np.array_equal(*(n.fc.weight.detach().numpy() for n in (ours, other)))
+
+
+def test_a_checkpoint_is_recognised_loaded_strictly_and_compared(tmp_path: Path) -> None:
+    ours, _ = pair("stdc1-seg")
+    file = tmp_path / "model.pth"
+    torch.save({"state_dict": {f"module.{k}": v for k, v in ours.state_dict().items()}}, file)
+    result = CliRunner().invoke(main, [str(file), "--size", "65x97"])
+    assert result.exit_code == 0, result.output
+    assert "stdc1-seg, authors, model.pth" in result.stdout
+
+
+def test_a_converted_file_is_compared_bit_for_bit(tmp_path: Path) -> None:
+    ours, _ = pair("stdc1")
+    source, target = tmp_path / "model.pth", tmp_path / "model.pdparams"
+    torch.save(ours.state_dict(), source)
+    converters.convert_file(source, target)
+    arguments = [str(source), "--size", "65x97", "--converted", str(target)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    # The unused BN of the classifier: no forward pass could tell.
+    tensors = paddle.load(str(target))
+    tensors["bn.weight"] = np.nextafter(np.asarray(tensors["bn.weight"]), np.float32(9))
+    paddle.save(tensors, str(target))
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1, result.output
+    assert "weights that differ (1): bn.weight" in result.stdout
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> None:
+    ours, _ = pair("stdc1")
+    file = tmp_path / "model.pth"
+    torch.save(ours.state_dict(), file)
+    for arguments in (
+        [str(file), "--arch", "stdc2"],
+        [str(tmp_path / "absent.pth")],
+        [str(file), *FACTORIES, "--paddle", "parity_toys:paddle_model"],
+    ):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2, result.output
+        assert result.stderr.count("\n") == 1

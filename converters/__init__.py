@@ -8,7 +8,7 @@ from converters.convert import convert_file, convert_state_dict
 from converters.errors import ConverterError, InputError, RefusedError
 from converters.execute import execute
 from converters.formats import read_checkpoint
-from converters.plan import ConversionPlan, Entry, plan_conversion
+from converters.plan import ConversionPlan, Entry, detect, plan_conversion
 from converters.report import ConversionReport
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "RefusedError",
     "convert_file",
     "convert_state_dict",
+    "detect",
     "execute",
     "plan_conversion",
     "read_checkpoint",

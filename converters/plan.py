@@ -116,6 +116,15 @@ def plan_conversion(
     return ConversionPlan(checkpoint, to, known, entries, tuple(planner.problems))
 
 
+def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:
+    """Return the network that a checkpoint belongs to: its layers, arch, variant, num_classes.
+
+    Raises:
+        InputError: its keys belong to no known network.
+    """
+    return settle_layout(checkpoint, without_prefix(checkpoint), "auto", origin, None)
+
+
 def without_prefix(keys: Iterable[str]) -> dict[str, str]:
     """Return source keys by their name without a wrapper's prefix that all of them share."""
     names = {key: key for key in keys}
@@ -181,6 +190,7 @@ class _Planner:
             for tensor in tensors_of(layer):
                 yield from self.tensor(layer, tensor)
         yield from self.aliases()
+        self.problems.extend(self.doubtful_norms())
         for name, key in self.names.items():
             if name not in self.used:
                 yield from self.left_over(name, key)
@@ -215,7 +225,11 @@ class _Planner:
             return Entry(self.names[source], None, "drop", found.shape, found.dtype, tensor.reason)
         inverse = self.origin == "paddle"
         if inverse and TRANSFORMS[tensor.transform].undo is None:
-            tensor = replace(tensor, transform="copy", reason="")
+            self.problems.append(
+                f"{source!r}: {tensor.transform} has no way back ({tensor.reason}); "
+                "convert into a network with plain BN, variant 'authors-bn'"
+            )
+            tensor = replace(tensor, transform="copy")
         transform = TRANSFORMS[tensor.transform]
         expected = layer.shapes.get(tensor.torch)
         wanted = None if expected is None else self.source_shape(tensor, expected)
@@ -248,6 +262,19 @@ class _Planner:
 
     def target_shape(self, tensor: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape if self.origin == "paddle" else TRANSFORMS[tensor.transform].shape(shape)
+
+    def doubtful_norms(self) -> Iterator[str]:
+        """Name the norms that may be in-place ABN: no counter where others of the file have one."""
+        if self.origin == "paddle" or self.layout.arch != "generic":
+            return
+        norms = [layer.path for layer in self.layout.layers if layer.kind == "batch_norm"]
+        odd = [path for path in norms if join(path, "num_batches_tracked") not in self.names]
+        if len(odd) < len(norms):
+            for path in odd:
+                yield (
+                    f"{path!r}: counts no batches while other BN layers do, which is how in-place "
+                    "ABN (scale |weight| + eps) looks; its scale must be folded first"
+                )
 
     def target_type(self, tensor: LazyTensor) -> DType:
         if self.dtype == "keep" or tensor.type not in FLOATING:

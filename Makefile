@@ -1,0 +1,56 @@
+# Every target sets up what it needs; a fresh machine needs Python 3.10-3.13 and make alone.
+PYTHON  ?= python3
+VENV    ?= .venv
+# cpu or gpu: which build of PaddlePaddle `make setup` installs.
+EXTRA   ?= cpu
+
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready-$(EXTRA)
+
+# make finetune-cityscapes CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 OUTPUT=dir
+CITYSCAPES ?=
+WEIGHTS    ?=
+MODEL      ?= stdc1
+OUTPUT     ?= runs/cityscapes
+ARGS       ?=
+
+.PHONY: setup test lint demo parity finetune-cityscapes ablation bench clean help
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make the virtual environment and install everything into it
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(EXTRA),train,dev]'
+	@touch $@
+
+lint: $(READY) ## style, docstrings and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# One process a core, so one thread a process.
+test: lint ## lint and all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
+	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)
+
+parity: $(READY) ## prove the four networks equal in both frameworks, layer by layer
+	@for arch in stdc1 stdc2 stdc1-seg stdc2-seg; do $(BIN)/stdc-parity --arch $$arch $(ARGS) || exit $$?; done
+
+finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2
+	$(BIN)/stdc-seg cityscapes --output $(OUTPUT) --model $(MODEL) \
+	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
+
+ablation: $(READY) ## fine-tune from converted weights and from scratch, and print both mIoU
+	$(BIN)/stdc-seg ablation --output runs/ablation $(ARGS)
+
+bench: $(READY) ## measure conversion and parity, side by side with the usual ways
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets made, the environment too
+	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

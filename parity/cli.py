@@ -18,14 +18,12 @@ HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
 
 
 def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
-    from parity.job import SMALLEST
-
     parts = value.lower().replace("×", "x").split("x")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise click.BadParameter(f"{value!r}: expected height x width, 256x512 for example")
     height, width = (int(part) for part in parts)
-    if min(height, width) < SMALLEST:
-        raise click.BadParameter(f"{value}: each side must be at least {SMALLEST}")
+    if min(height, width) < 1:
+        raise click.BadParameter(f"{value}: each side must be at least 1")
     return height, width
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_ARCH = "stdc1-seg"
 DEFAULT_VARIANT = "authors"
 DEFAULT_SIZE = (256, 512)
-#: Below this a stride-32 map has no 3×3 neighbourhood left, and borders are all there is.
-SMALLEST = 33
 
 
 class JobError(Exception):

@@ -6,11 +6,11 @@ guessed pair would make every later number worthless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from parity.record import CallKey, Record
 
@@ -45,34 +45,61 @@ def renamed(path: str, rename: Mapping[str, str]) -> str:
     return path
 
 
-@dataclass
 class Pairing:
-    """Finds the torch record of each paddle record as the latter arrive.
+    """Finds the torch record of each paddle record while both networks run.
 
-    Attributes:
-        reference: Torch's records that are still waiting, by their key in the paddle network;
-            a record is forgotten when its partner has come, so memory shrinks as the run goes on.
-        strangers: Paddle's calls that found nobody.
+    Torch goes ahead only as far as paddle has asked; its records that are asked for later wait as
+    copies. Memory is that of the two networks' own activations, as long as they call their modules
+    in the same order.
     """
 
-    reference: dict[CallKey, Record]
-    strangers: list[Unpaired] = field(default_factory=list)
+    def __init__(
+        self, records: Iterator[Record], rename: Mapping[str, str], ours: set[str], theirs: set[str]
+    ) -> None:
+        """Start before the first call of either.
 
-    @classmethod
-    def of(cls, records: tuple[Record, ...], rename: Mapping[str, str]) -> Pairing:
-        """Wait for the partners of torch's records."""
-        return cls({(renamed(r.path, rename), r.call): r for r in records})
+        Args:
+            records: Torch's, as they come.
+            rename: Torch path prefix to paddle path prefix.
+            ours: All module paths of the torch network.
+            theirs: All module paths of the paddle network.
+        """
+        self.order: list[CallKey] = []
+        self.strangers: list[Unpaired] = []
+        self._records = records
+        self._rename = rename
+        self._ours = {renamed(path, rename) for path in ours}
+        self._theirs = theirs
+        self._waiting: dict[CallKey, Record] = {}
+        self._left_over: list[Unpaired] = []
 
     def partner(self, record: Record) -> Record | None:
-        """Take out the torch record of a paddle record; without one, list the stranger."""
-        found = self.reference.pop(record.key, None)
-        if found is None:
-            self.strangers.append(_unpaired(record))
-        return found
+        """Give the torch record of a paddle record; without one, list the stranger."""
+        if record.path in self._ours:
+            found = self._waiting.pop(record.key, None) or self._advance(record.key)
+            if found is not None:
+                return found
+        self.strangers.append(_unpaired(record))
+        return None
 
     def left_over(self) -> tuple[Unpaired, ...]:
-        """List the torch calls whose partner never came, in their order."""
-        return tuple(_unpaired(record) for record in self.reference.values())
+        """Run torch to its end, and list its calls whose partner never came."""
+        self._advance(None)
+        waiting = [_unpaired(record) for record in self._waiting.values()]
+        order = {key: place for place, key in enumerate(self.order)}
+        return tuple(sorted([*self._left_over, *waiting], key=lambda u: order[u.path, u.call]))
+
+    def _advance(self, wanted: CallKey | None) -> Record | None:
+        for record in self._records:
+            self.order.append(record.key)
+            key = renamed(record.path, self._rename), record.call
+            if key == wanted:
+                return record
+            if key[0] in self._theirs:
+                self._waiting[key] = record.kept()
+            else:
+                self._left_over.append(_unpaired(record))
+        return None
 
 
 def _unpaired(record: Record) -> Unpaired:

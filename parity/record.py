@@ -11,7 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from parity.backends import backend_of
@@ -74,6 +74,11 @@ class Record:
         """Path and call index, unique within a run."""
         return self.path, self.call
 
+    def kept(self) -> Record:
+        """Copy its outputs, so that it outlives the call of a sharing run."""
+        outputs = tuple(Value(value.slot, value.array.copy()) for value in self.outputs)
+        return replace(self, outputs=outputs)
+
 
 Consumer = Callable[[Record], None]
 
@@ -131,8 +136,9 @@ class _Returned:
 class Recorder:
     """Turns hook calls into records; knows which calls are under way."""
 
-    def __init__(self, backend: Backend, consumer: Consumer) -> None:
-        """Start with nothing called."""
+    def __init__(self, backend: Backend, consumer: Consumer, *, share: bool = False) -> None:
+        """Start with nothing called; see `run` for the arguments."""
+        self._share = share
         self._backend = backend
         self._consumer = consumer
         self._calls: Counter[str] = Counter()
@@ -153,7 +159,8 @@ class Recorder:
         """Open a call."""
         tensors = flatten(given, self._backend.is_tensor)
         fresh = tuple(
-            Value(slot, self._backend.to_numpy(tensor))
+            # Copied always: the module may overwrite its input before its record is due.
+            Value(slot, self._backend.view(tensor).copy())
             for slot, tensor in tensors
             if self._known(tensor) is None
         )
@@ -185,7 +192,8 @@ class Recorder:
         known = self._known(tensor)
         if known is not None:
             return known.array
-        array, key = self._backend.to_numpy(tensor), id(tensor)
+        view, key = self._backend.view(tensor), id(tensor)
+        array = view if self._share else view.copy()
         # Forgotten with its tensor: the memory held is that of the tensors alive.
         reference = weakref.ref(tensor, lambda gone: self._forget(key, gone))
         self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
@@ -204,19 +212,20 @@ class Recorder:
 
 
 @contextmanager
-def observe(network: Any, consumer: Consumer) -> Iterator[Recorder]:
+def observe(network: Any, consumer: Consumer, *, share: bool = False) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
     Args:
         network: A torch Module or paddle Layer; nothing but its hooks is touched, and every hook
             is removed when the context ends, also by an exception.
         consumer: Called with each record as the call completes.
+        share: See `run`.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer)
+    recorder = Recorder(backend, consumer, share=share)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path)))
@@ -232,7 +241,14 @@ def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], None]:
     return lambda output: recorder.leave(module, output)
 
 
-def run(network: Any, inputs: tuple[np.ndarray, ...], consumer: Consumer, dtype: FloatType) -> None:
+def run(
+    network: Any,
+    inputs: tuple[np.ndarray, ...],
+    consumer: Consumer,
+    dtype: FloatType,
+    *,
+    share: bool = False,
+) -> None:
     """Run a network once in evaluation mode and hand every module call to a consumer.
 
     Args:
@@ -240,6 +256,8 @@ def run(network: Any, inputs: tuple[np.ndarray, ...], consumer: Consumer, dtype:
         inputs: Its positional arguments; floating arrays are cast to the dtype.
         consumer: Called with each record as the call completes.
         dtype: The precision of the run.
+        share: Hand out arrays that may share the tensors' memory: nothing is copied, and they
+            hold only until the consumer returns. See `Record.kept`.
 
     Raises:
         NetworkError: The network's forward raised.
@@ -249,7 +267,7 @@ def run(network: Any, inputs: tuple[np.ndarray, ...], consumer: Consumer, dtype:
     exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
         backend.inference(network, dtype),
-        observe(network, consumer) as recorder,
+        observe(network, consumer, share=share) as recorder,
         exact(recorder.note),
     ):
         try:
@@ -270,14 +288,17 @@ def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "flo
     """Run a network once and keep the whole run; see `run`."""
     records: list[Record] = []
     run(network, inputs, records.append, dtype)
-    called = {entry.path for entry in records}
+    return Trace(tuple(records), never_called(network, {entry.path for entry in records}))
+
+
+def never_called(network: Any, called: set[str]) -> tuple[str, ...]:
+    """List the paths of modules that hold weights and are not among those called."""
     backend = backend_of(network)
-    silent = (
+    return tuple(
         path
         for path, module in backend.modules(network)
         if path not in called and backend.holds_weights(module)
     )
-    return Trace(tuple(records), tuple(silent))
 
 
 def _as(array: np.ndarray, dtype: FloatType) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Both networks in one precision: torch's run recorded, paddle's compared as it goes.
+"""Both networks in one precision, side by side: each layer is compared when both have reached it.
 
-Only numbers are kept: a torch record is released once its partner has come.
+Only numbers are kept.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from parity.backends import backend_of
 from parity.compare import TensorError, tensor_error
 from parity.pair import Pairing, Unpaired
-from parity.record import CallKey, Record, Value, record, run
+from parity.paused import PausedRun
+from parity.record import CallKey, Record, Value, never_called, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,13 +133,15 @@ def compare_runs(
     Raises:
         NetworkError: A network's forward raised.
     """
-    trace = record(torch_module, inputs, dtype)
-    order = [entry.key for entry in trace.records]
-    never_called = trace.never_called
-    comparer = _Comparer(Pairing.of(trace.records, rename))
-    # From here on only the pairing holds the records, and it lets go of each in turn.
-    del trace
-    run(paddle_layer, inputs, comparer, dtype)
-    calls = {key: comparer.calls[key] for key in order if key in comparer.calls}
-    pairing = comparer.pairing
-    return RunErrors(calls, pairing.left_over(), tuple(pairing.strangers), never_called)
+    ours, theirs = (
+        {path for path, _ in backend_of(network).modules(network)}
+        for network in (torch_module, paddle_layer)
+    )
+    with PausedRun(torch_module, inputs, dtype) as records:
+        pairing = Pairing(records, rename, ours, theirs)
+        comparer = _Comparer(pairing)
+        run(paddle_layer, inputs, comparer, dtype, share=True)
+        torch_only = pairing.left_over()
+    calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
+    silent = never_called(torch_module, {path for path, _ in pairing.order})
+    return RunErrors(calls, torch_only, tuple(pairing.strangers), silent)

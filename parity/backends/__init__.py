@@ -44,8 +44,11 @@ class Backend(Protocol):
     def is_tensor(self, value: Any) -> bool:
         """Tell whether a value is one of this framework's tensors."""
 
-    def to_numpy(self, tensor: Any) -> np.ndarray:
-        """Copy a tensor's values; bfloat16, which numpy lacks, comes as float32."""
+    def view(self, tensor: Any) -> np.ndarray:
+        """Give a tensor's values, sharing its memory where that is possible.
+
+        bfloat16, which numpy lacks, comes as float32.
+        """
 
     def from_numpy(self, array: np.ndarray) -> Any:
         """Make a tensor of the same shape, dtype and values."""

@@ -22,6 +22,7 @@ import numpy as np
 import paddle
 from paddle import _C_ops as kernels
 
+from parity.compare import tensor_error
 from parity.precision import TOLERANCE_FLOAT64, Floor
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ def _standing_in(kernel: Kernel, row: Row, note: Note) -> Kernel:
         exact = row.exact(*args, **shape)
         if exact is None:
             return found
-        error = (found - exact).abs().max().item() / (exact.abs().max().item() or 1.0)
-        if not error <= row.bound:
+        error = tensor_error(exact.numpy(), found.numpy()).error
+        if error is None or error > row.bound:
             return found
         if error > TOLERANCE_FLOAT64:
             note(Floor(row.operation, error))

@@ -53,12 +53,12 @@ class TorchBackend:
         """Tell whether a value is a torch tensor."""
         return isinstance(value, torch.Tensor)
 
-    def to_numpy(self, tensor: torch.Tensor) -> np.ndarray:
-        """Copy a tensor's values to the host."""
+    def view(self, tensor: torch.Tensor) -> np.ndarray:
+        """Give a tensor's values, without a copy on the CPU."""
         plain = tensor.detach()
         if plain.dtype == torch.bfloat16:
             plain = plain.float()
-        return plain.cpu().numpy().copy()
+        return plain.cpu().numpy()
 
     def from_numpy(self, array: np.ndarray) -> torch.Tensor:
         """Make a tensor of the same shape, dtype and values."""

@@ -22,7 +22,7 @@ STYLES = {
     State.NOT_COMPARED: "magenta",
 }
 WORST = 5
-FAILING = 12
+FAILING = 8
 LISTED = 8
 
 
@@ -36,10 +36,12 @@ def show(result: ParityResult, console: Console, *, everything: bool = False) ->
     """
     for line in _headline(result):
         console.print(line)
+    console.print()
     if result.layers:
         console.print(_table(result, everything=everything))
+        console.print()
     for line in _lists(result):
-        console.print(line, soft_wrap=True)
+        console.print(line)
 
 
 def as_text(result: ParityResult, *, everything: bool = False) -> str:
@@ -58,22 +60,31 @@ def _headline(result: ParityResult) -> list[Text]:
     lines = [Text.assemble((verdict, style), f": {counts or 'nothing compared'} ({runs})")]
     first = result.first_divergence
     if first is not None:
-        name, why = shown(first.name), first.reason or first.state.value
-        lines.append(Text.assemble("first divergence: ", (name, "bold"), f" ({first.kind}): {why}"))
+        where = Text.assemble("first divergence: ", (shown(first.name), "bold"), f" ({first.kind})")
+        figures = f"float32 {_number(first.error32)}, float64 {_number(first.error64)}"
+        lines += [where, Text(f"  {first.reason or first.state.value} ({figures})")]
     return lines
 
 
 def _table(result: ParityResult, *, everything: bool) -> Table:
+    layers = list(result.layers) if everything else _what_matters(result)
+    told = any(_fault(layer) for layer in layers)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("layer", overflow="fold")
-    table.add_column("kind", overflow="ellipsis", no_wrap=True)
+    table.add_column("kind", overflow="ellipsis", no_wrap=True, max_width=24)
     for name in ("float32", "float64", "verdict"):
         justify: Literal["left", "right"] = "right" if name.startswith("float") else "left"
         table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for layer in result.layers if everything else _what_matters(result):
-        table.add_row(*_row(layer))
+    if told:
+        table.add_column("why", overflow="fold")
+    for layer in layers:
+        table.add_row(*_row(layer), *([Text(_fault(layer))] if told else []))
     return table
+
+
+def _fault(layer: LayerResult) -> str:
+    # Where numbers were compared, they are the reason.
+    return layer.reason if layer.error32 is None and layer.error64 is None else ""
 
 
 def _what_matters(result: ParityResult) -> list[LayerResult]:
@@ -90,7 +101,6 @@ def _row(layer: LayerResult) -> tuple[str | Text, ...]:
         _number(layer.error32),
         _number(layer.error64),
         Text(layer.state.value, STYLES[layer.state]),
-        Text("" if layer.state is State.MATCH else layer.reason),
     )
 
 

@@ -1,0 +1,98 @@
+"""A run that stands still after each record, so that two networks can go side by side.
+
+The network runs in a thread of its own, but never at the same time as the caller: one of the two
+always waits. Record after record can then be compared in place, without a copy of any activation.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from parity.record import run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+
+    from parity.backends import FloatType
+    from parity.record import Record
+
+
+class _Stopped(BaseException):
+    """Ends the paused thread; no forward may take it for an error of its own."""
+
+
+class PausedRun:
+    """Iterates over the records of a run; a record's arrays hold until the next one is asked for.
+
+    A context manager: leaving it ends the run, wherever it stands, and leaves the network as it
+    was.
+    """
+
+    def __init__(self, network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType) -> None:
+        """Prepare a run; it starts when the first record is asked for. See `parity.record.run`."""
+        self._record: Record | None = None
+        self._error: BaseException | None = None
+        self._stop = False
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._work, args=(network, inputs, dtype))
+
+    def __enter__(self) -> PausedRun:
+        """Start the thread, which waits."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the run."""
+        self._stop = True
+        self._go.release()
+        self._thread.join()
+
+    def __iter__(self) -> PausedRun:
+        """Iterate over the rest of the run."""
+        return self
+
+    def __next__(self) -> Record:
+        """Run to the next record.
+
+        Raises:
+            StopIteration: The run is complete.
+            NetworkError: The network's forward raised.
+        """
+        if self._thread.is_alive():
+            self._go.release()
+            self._stands.acquire()
+        if self._error is not None:
+            raise self._error
+        if self._record is None:
+            raise StopIteration
+        return self._record
+
+    def _work(self, network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType) -> None:
+        try:
+            self._wait()
+            run(network, inputs, self._hand_over, dtype, share=True)
+        except _Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._error = error
+        finally:
+            self._record = None
+            self._stands.release()
+
+    def _hand_over(self, record: Record) -> None:
+        self._record = record
+        self._stands.release()
+        self._wait()
+
+    def _wait(self) -> None:
+        self._go.acquire()
+        if self._stop:
+            raise _Stopped

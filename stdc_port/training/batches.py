@@ -1,0 +1,96 @@
+"""Batches as a function of the iteration, prepared ahead by threads.
+
+Threads, not forked processes: Pillow releases the interpreter while it decodes and resizes, and a
+forked worker would hang once torch has run in its parent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
+from stdc_port.training.cityscapes import Pair, read_image, read_labels
+
+_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures (N, 3, H, W) float32 and train ids (N, H, W) int64."""
+
+    images: Floats
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPlan:
+    """Which samples an iteration takes; an unfinished batch at an epoch's end is left out.
+
+    Attributes:
+        samples: size of the set.
+        batch_size: samples an iteration.
+        seed: of order and augmentation.
+    """
+
+    samples: int
+    batch_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse a set that is smaller than a batch.
+
+        Raises:
+            ValueError: saying both numbers.
+        """
+        if self.samples < self.batch_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} needs as many pictures, found {self.samples}"
+            )
+
+    def samples_of(self, iteration: int) -> list[tuple[int, int]]:
+        """(epoch, index) of every sample of an iteration, which counts from 0."""
+        epoch, batch = divmod(iteration, self.samples // self.batch_size)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.samples)
+        start = batch * self.batch_size
+        return [(epoch, int(index)) for index in order[start : start + self.batch_size]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """The pictures, and what is done to them."""
+
+    pairs: Sequence[Pair]
+    plan: BatchPlan
+    augmentation: Augmentation
+    normalisation: Normalisation
+
+    def batch(self, iteration: int) -> Batch:
+        """The batch of an iteration: the same one whenever it is asked for."""
+        samples = [self._sample(*sample) for sample in self.plan.samples_of(iteration)]
+        images, labels = zip(*samples, strict=True)
+        return Batch(np.stack(images), np.stack(labels).astype(np.int64))
+
+    def batches(self, first: int, last: int, *, threads: int) -> Iterator[Batch]:
+        """The batches of iterations first … last − 1, prepared ahead."""
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            waiting: deque[Future[Batch]] = deque()
+            try:
+                for iteration in range(first, last):
+                    while len(waiting) < _AHEAD and iteration + len(waiting) < last:
+                        waiting.append(pool.submit(self.batch, iteration + len(waiting)))
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _sample(self, epoch: int, index: int) -> tuple[Floats, NDArray[np.uint8]]:
+        pair = self.pairs[index]
+        rng = sample_rng(self.plan.seed, epoch, index)
+        image, labels = self.augmentation.apply(read_image(pair.image), read_labels(pair), rng)
+        return self.normalisation.apply(image), labels

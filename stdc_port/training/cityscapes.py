@@ -1,0 +1,148 @@
+"""A Cityscapes folder: pictures and labels paired by name, every problem told before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from converters.errors import InputError
+from stdc_port.training.labels import TRAIN_ID_OF_ID, unknown_ids
+
+SPLITS = ("train", "val")
+_IMAGE = "_leftImg8bit.png"
+_TRAIN_IDS = "_gtFine_labelTrainIds.png"
+_LABEL_IDS = "_gtFine_labelIds.png"
+_SHOWN = 20
+_DOWNLOAD = "Cityscapes has leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked here"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture with its labels.
+
+    Attributes:
+        name: what both files' names begin with.
+        image: the picture.
+        labels: its label picture.
+        train_ids: whether the label picture holds train ids already.
+    """
+
+    name: str
+    image: Path
+    labels: Path
+    train_ids: bool
+
+
+def find_pairs(root: Path, split: str) -> tuple[Pair, ...]:
+    """Pair the pictures of a split with their labels, by name; files are not opened.
+
+    Args:
+        root: the folder that holds `leftImg8bit` and `gtFine`.
+        split: one of SPLITS.
+
+    Raises:
+        InputError: a folder or a partner is missing; all of them are listed.
+    """
+    folders = [root / kind / split for kind in ("leftImg8bit", "gtFine")]
+    missing = [f"missing folder {folder}" for folder in folders if not folder.is_dir()]
+    _refuse(root, missing, hint=_DOWNLOAD)
+    images = {_stem(path, _IMAGE): path for path in sorted(folders[0].glob(f"*/*{_IMAGE}"))}
+    labels = {}
+    for suffix in (_LABEL_IDS, _TRAIN_IDS):  # the later one wins
+        for path in sorted(folders[1].glob(f"*/*{suffix}")):
+            labels[_stem(path, suffix)] = path
+    problems = [] if images else [f"no picture <city>/*{_IMAGE} in {folders[0]}"]
+    problems += [
+        f"{images[name]}: no {name}{_LABEL_IDS} in {folders[1]}"
+        for name in sorted(images.keys() - labels.keys())
+    ]
+    problems += [
+        f"{labels[name]}: no {name}{_IMAGE} in {folders[0]}"
+        for name in sorted(labels.keys() - images.keys())
+    ]
+    _refuse(root, problems, hint=_DOWNLOAD)
+    return tuple(
+        Pair(name, image, labels[name], labels[name].name.endswith(_TRAIN_IDS))
+        for name, image in images.items()
+    )
+
+
+def check_pairs(
+    root: Path, pairs: Sequence[Pair], *, advance: Callable[[str], None] = lambda _: None
+) -> None:
+    """Open every file of a set once.
+
+    Args:
+        root: named in the error.
+        pairs: to check.
+        advance: told each name.
+
+    Raises:
+        InputError: a file is unreadable, the sizes of a pair differ, or a label value stands for
+            nothing; all of them are listed.
+    """
+    problems: list[str] = []
+    for pair in pairs:
+        problems += _problems(pair)
+        advance(pair.name)
+    _refuse(root, problems, hint="replace these files; a partial download is the usual cause")
+
+
+def read_image(path: Path) -> Image.Image:
+    """Read a picture as RGB."""
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def read_labels(pair: Pair) -> NDArray[np.uint8]:
+    """(H, W) train ids of a pair, 255 where nothing is trained."""
+    values = _label_values(pair.labels)
+    return values if pair.train_ids else TRAIN_ID_OF_ID[values]
+
+
+def _stem(path: Path, suffix: str) -> str:
+    return path.name.removesuffix(suffix)
+
+
+def _label_values(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        if image.mode not in {"L", "P"}:
+            raise ValueError(f"is a {image.mode} picture; labels have one 8-bit value a pixel")
+        return np.asarray(image, np.uint8)
+
+
+def _problems(pair: Pair) -> list[str]:
+    try:
+        with Image.open(pair.image) as image:
+            size = image.size
+            image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        return [f"{pair.image}: unreadable ({error})"]
+    try:
+        values = _label_values(pair.labels)
+    except (OSError, ValueError, SyntaxError) as error:
+        return [f"{pair.labels}: unreadable ({error})"]
+    problems = []
+    if size != values.shape[::-1]:
+        expected = "×".join(map(str, size))
+        found = "×".join(map(str, values.shape[::-1]))
+        problems.append(f"{pair.labels}: expected {expected} pixels as its picture, found {found}")
+    unknown = unknown_ids(values, train_ids=pair.train_ids)
+    if unknown:
+        known = "0-18 and 255" if pair.train_ids else "0-33"
+        problems.append(f"{pair.labels}: unknown label values {unknown}; known are {known}")
+    return problems
+
+
+def _refuse(root: Path, problems: Sequence[str], *, hint: str) -> None:
+    if not problems:
+        return
+    lines = [f"{root}: {len(problems)} problems with the data set", *problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"and {len(problems) - _SHOWN} more")
+    raise InputError("\n  ".join([*lines, hint]))

@@ -1,0 +1,234 @@
+"""Recipes: small TOML files read into typed, frozen values; what does not fit is refused."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from converters.errors import InputError
+from stdc_port.training.augmentation import Augmentation, Normalisation
+from stdc_port.training.schedule import Schedule, WarmupKind
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+_LAX = ConfigDict(extra="forbid", strict=False)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Colours = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True, config=_LAX)
+class DataRecipe:
+    """Pictures on their way into the network; see `Augmentation` and `Normalisation`."""
+
+    crop: tuple[Count, Count]
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    jitter: tuple[Share, Share, Share] = (0.5, 0.5, 0.5)
+    flip: Share = 0.5
+    mean: Colours = (0.485, 0.456, 0.406)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    threads: Count = 2
+
+    def augmentation(self) -> Augmentation:
+        """What happens to a training picture."""
+        return Augmentation(self.crop, self.scales, self.jitter, self.flip)
+
+    def normalisation(self) -> Normalisation:
+        """How colours become inputs."""
+        return Normalisation(self.mean, self.std)
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainRecipe:
+    """Length, batch and bookkeeping of a training.
+
+    `batch_size` is at least 2: on a single value a channel Paddle's BN returns its input and
+    leaves its statistics, without a word.
+    """
+
+    iterations: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    log_every: Count = 10
+    checkpoint_every: Count = 500
+    unbiased_variance: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class RateRecipe:
+    """The learning rate; see `Schedule`."""
+
+    base: Positive = 0.01
+    warmup: WarmupKind = "exponential"
+    warmup_iterations: Annotated[int, Field(ge=0)] = 1000
+    warmup_start: Positive = 1e-5
+    power: Positive = 0.9
+    end: NotNegative = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class OptimizerRecipe:
+    """SGD with momentum, and which parameters it moves; see `stdc_port.training.groups`.
+
+    Attributes:
+        momentum: of SGD.
+        weight_decay: of convolutions; scales, shifts and biases have none.
+        head_factor: multiplies the rate of the fusion and of all heads.
+        train_backbone_norms: the authors' grouping misses the backbone's BN scales and shifts and
+            never trains them: false is their published run.
+        decay_fuse_kernel: the kernel of the detail target has no gradient, and yet decays in the
+            authors' code: true is their published run.
+    """
+
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 5e-4
+    head_factor: Positive = 10.0
+    train_backbone_norms: bool = False
+    decay_fuse_kernel: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class EvaluationRecipe:
+    """Scale of the picture that the network sees; its logits are enlarged to full size."""
+
+    scale: Positive = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Recipe:
+    """All that settles a training, but for the data and the first weights."""
+
+    name: str
+    model: Literal["stdc1", "stdc2"]
+    data: DataRecipe
+    train: TrainRecipe
+    rate: RateRecipe = field(default_factory=RateRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that cannot be trained (a `ValueError` says which)."""
+        self.schedule()
+
+    def schedule(self) -> Schedule:
+        """The learning rate by iteration."""
+        return Schedule(iterations=self.train.iterations, **asdict(self.rate))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the TOML files have them."""
+        plain: dict[str, Any] = asdict(self)
+        return plain
+
+
+_ADAPTER = TypeAdapter(Recipe)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = files("stdc_port") / "recipes"
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by its name, or by the path of a TOML file.
+
+    Args:
+        name: one of `recipe_names()`, or a path ending in `.toml`.
+        overrides: as in `train.batch_size=8`; values in TOML's spelling.
+
+    Raises:
+        InputError: an unknown recipe, key or type, or an impossible combination; all of them are
+            listed, with the nearest valid name.
+    """
+    values = _read(name)
+    for override in overrides:
+        _override(values, override)
+    return recipe_from(values, source=name)
+
+
+def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
+    """Turn plain values into a recipe; `source` is named in errors.
+
+    Raises:
+        InputError: as `load_recipe`.
+    """
+    try:
+        return _ADAPTER.validate_python(values)
+    except ValidationError as error:
+        problems = [_describe(problem) for problem in error.errors()]
+        raise InputError("\n  ".join([f"recipe {source} cannot be used:", *problems])) from error
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        if name.endswith(".toml"):
+            text = Path(name).read_text(encoding="utf-8")
+        elif name in recipe_names():
+            text = (files("stdc_port") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        else:
+            known = recipe_names()
+            raise InputError(
+                f"unknown recipe {name!r}{_nearest(name, known)}; there are {', '.join(known)}, "
+                "or the path of a .toml file"
+            )
+        return tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"recipe {name}: cannot be read ({error})") from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise InputError(f"--set {override}: expected section.key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *sections, key = path.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {override}: {section!r} is no section")
+    values[key] = value
+
+
+def _describe(problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "unexpected_keyword_argument":
+        *sections, key = problem["loc"]
+        return f"{path}: unknown key{_nearest(str(key), _keys(sections))}"
+    if problem["type"] == "missing_argument":
+        return f"{path}: missing"
+    return f"{path}: {problem['msg']}, found {problem['input']!r}" if path else problem["msg"]
+
+
+def _keys(sections: Iterable[Any]) -> list[str]:
+    kind: Any = Recipe
+    types = {"data": DataRecipe, "train": TrainRecipe, "rate": RateRecipe,
+             "optimizer": OptimizerRecipe, "evaluation": EvaluationRecipe}
+    for section in sections:
+        kind = types.get(str(section), kind)
+    return list(kind.__dataclass_fields__)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""

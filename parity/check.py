@@ -14,6 +14,7 @@ from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.backends import FloatType, backend_of, require
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
+from parity.record import NetworkError
 from parity.result import LayerResult, ParityResult, TensorResult
 from parity.runs import compare_runs
 
@@ -69,7 +70,7 @@ def check_parity(
         ValueError: An unknown check or precision.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
-        NetworkError: A network's forward raised.
+        NetworkError: A network's forward raised, or it cannot be copied.
     """
     _refuse_unknown(checks, precision)
     require(torch_module, "torch")
@@ -132,8 +133,8 @@ class _Weights:
 
     def copies(self, dtype: FloatType) -> tuple[Any, Any]:
         """Copy both networks in a precision and give paddle's its weights."""
-        torch_copy = backend_of(self.torch_module).copy_as(self.torch_module, dtype)
-        paddle_copy = backend_of(self.paddle_layer).copy_as(self.paddle_layer, dtype)
+        torch_copy = _copy_as(self.torch_module, dtype)
+        paddle_copy = _copy_as(self.paddle_layer, dtype)
         if self.carried:
             tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
             crossing.load(paddle_copy, tensors)
@@ -155,6 +156,17 @@ class _Weights:
         if self.converted is not None:
             return crossing.differences(expected, crossing.read_file(self.converted)), ()
         return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
+
+
+def _copy_as(network: Any, dtype: FloatType) -> Any:
+    backend = backend_of(network)
+    try:
+        return backend.copy_as(network, dtype)
+    except Exception as error:
+        raise NetworkError(
+            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
+            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
+        ) from error
 
 
 def _layers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parity.job import Job, Request
     from parity.result import ParityResult
 
-HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
+HOLDS, FALLS_SHORT, COULD_NOT, INTERRUPTED = 0, 1, 2, 130
 
 
 def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
@@ -150,9 +150,17 @@ def main(input_file: str, no_convert: bool, **options: Any) -> None:
         result, job = _check(request, options)
         _report(result, job, options)
     except (JobError, NetworkError, ConverterError, ValueError, OSError) as error:
-        click.echo(f"stdc-parity: {' '.join(str(error).split())}", err=True)
-        sys.exit(COULD_NOT)
+        _give_up(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - 1 must mean 'checked', never 'crashed'
+        _give_up(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
     sys.exit(HOLDS if result else FALLS_SHORT)
+
+
+def _give_up(message: str) -> NoReturn:
+    click.echo(f"stdc-parity: {message}", err=True)
+    sys.exit(COULD_NOT)
 
 
 def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,10 @@ def _need_frameworks() -> None:
 
 def _need(name: str) -> None:
     try:
-        importlib.import_module(name)
+        with warnings.catch_warnings():
+            # Paddle warns of a missing compiler cache; nobody here compiles anything.
+            warnings.simplefilter("ignore", UserWarning)
+            importlib.import_module(name)
     except ImportError as error:
         raise JobError(
             f"{name} cannot be imported ({error}): install this package with its extra "

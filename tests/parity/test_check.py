@@ -377,3 +377,15 @@ def test_json_holds_plain_values_only() -> None:
         result = check_parity(Plain(lambda x: x), theirs, toys.images())
         text = json.dumps(result.to_json(), allow_nan=False)
         assert json.loads(text)["parity"] is bool(result)
+
+
+def test_a_network_that_cannot_be_copied_is_refused() -> None:
+    ours = torch.nn.Linear(2, 2)
+    ours.derived = ours.weight * 2
+    with pytest.raises(NetworkError, match=r"torch network cannot be copied as float32"):
+        check_parity(ours, paddle.nn.Linear(2, 2), np.ones((1, 2), np.float32))
+
+
+def test_a_network_of_the_wrong_framework_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a torch network, found a paddle one"):
+        check_parity(toys.paddle_model(), toys.torch_model(), toys.images())

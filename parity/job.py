@@ -73,6 +73,8 @@ def prepare(request: Request) -> Job:
         JobError: A framework, factory or file is missing or unfit.
         converters.InputError: The checkpoint cannot be read, or is another network's.
     """
+    if not (request.convert or request.paddle_factory):
+        raise JobError("--no-convert needs --paddle: a factory that loads its own weights")
     _need_frameworks()
     inputs = (_input(request),)
     if request.torch_factory or request.paddle_factory:

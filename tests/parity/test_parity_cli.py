@@ -84,6 +84,7 @@ def test_an_input_file_is_used(tmp_path: Path) -> None:
         (["--arch", "resnet"], "'stdc2-seg'"),
         (["--check", "backward"], "'forward'"),
         (["--seed", "-1"], "0"),
+        (["--no-convert"], "--no-convert needs --paddle"),
         (TORCH, "--torch and --paddle go together"),
         ([*TORCH, "--paddle", "parity_toys"], "expected package.module:factory"),
         ([*TORCH, "--paddle", "no.such:thing"], "no.such cannot be imported"),
@@ -135,3 +136,11 @@ def test_help_and_import_load_no_framework() -> None:
     assert "LOADED []" in done.stdout
     for word in ("--json FILE", "-h, --help", "--version", "--quiet"):
         assert word in done.stdout
+
+
+def test_without_conversion_the_factories_weights_count() -> None:
+    # Both factories draw their own weights: they cannot agree.
+    pair = [*TORCH, "--paddle", "parity_toys:paddle_model", "--size", "33x40", "--no-convert"]
+    result = call(*pair)
+    assert result.exit_code == 1
+    assert "weights that differ" in result.stdout

@@ -41,6 +41,7 @@ def common_options(command: Command) -> Command:
             "--report",
             "json_path",
             type=click.Path(path_type=Path),
+            callback=report_path,
             help="Also write the report here, as JSON.",
         ),
     ):
@@ -72,6 +73,17 @@ def write_json(path: Path, content: Any) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a report's path before the work is done, not after it.
+
+    Raises:
+        click.BadParameter: its folder does not exist, or it is a folder itself.
+    """
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise click.BadParameter(f"{path}: name a file in a folder that exists")
+    return path
 
 
 @contextmanager

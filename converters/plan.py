@@ -130,7 +130,9 @@ def without_prefix(keys: Iterable[str]) -> dict[str, str]:
     names = {key: key for key in keys}
     for prefix in PREFIXES:
         if names and all(name.startswith(prefix) for name in names):
-            names = {name.removeprefix(prefix): key for name, key in names.items()}
+            # Wrappers stand inside one another, in any order.
+            inner = without_prefix(name.removeprefix(prefix) for name in names)
+            return {name: names[prefix + rest] for name, rest in inner.items()}
     return names
 
 
@@ -265,7 +267,7 @@ class _Planner:
 
     def doubtful_norms(self) -> Iterator[str]:
         """Name the norms that may be in-place ABN: no counter where others of the file have one."""
-        if self.origin == "paddle" or self.layout.arch != "generic":
+        if self.origin == "paddle":
             return
         norms = [layer.path for layer in self.layout.layers if layer.kind == "batch_norm"]
         odd = [path for path in norms if join(path, "num_batches_tracked") not in self.names]

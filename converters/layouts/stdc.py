@@ -39,6 +39,8 @@ def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> L
         raise InputError(f"the keys are those of {found}, not of {arch}; leave out --arch {arch}")
     classifier = shapes.get("conv_out.conv_out.weight" if root else "linear.weight", ())
     classes = classifier[::-1] if framework == "paddle" and not root else classifier
+    if 0 in classes:
+        raise InputError(f"a classifier of shape {list(classifier)} has no classes")
     network = spec.resolve(
         found,
         variant=variant_of(shapes, root),
@@ -51,11 +53,13 @@ def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> L
 
 
 def variant_of(shapes: Shapes, root: str) -> str:
-    """Tell in-place ABN from plain BN by the counters of batches.
+    """Tell the variants by the biases of the heads, and in-place ABN by the counters of batches.
 
     In-place ABN has none, where the plain BN of the same file's backbone has them. A classifier
-    is all plain BN, and the same in both.
+    is all plain BN without biases, and the same in all.
     """
+    if "conv_out.conv_out.bias" in shapes:
+        return "paddleseg" if "conv_out.conv.conv.bias" in shapes else "mmseg"
     head = any(key.endswith(_COUNTER) and not key.startswith(BACKBONE) for key in shapes)
     backbone = any(key.endswith(_COUNTER) and key.startswith(BACKBONE) for key in shapes)
     return "authors" if not root or (backbone and not head) else "authors-bn"

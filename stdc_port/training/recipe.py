@@ -22,16 +22,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
-_LAX = ConfigDict(extra="forbid", strict=False)
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+_CLOSED = ConfigDict(extra="forbid")
+Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+CountFromZero = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Colours = tuple[float, float, float]
 
 
-@dataclass(frozen=True, kw_only=True, config=_LAX)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class DataRecipe:
     """Pictures on their way into the network; see `Augmentation` and `Normalisation`."""
 
@@ -52,7 +53,7 @@ class DataRecipe:
         return Normalisation(self.mean, self.std)
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class TrainRecipe:
     """Length, batch and bookkeeping of a training.
 
@@ -61,26 +62,26 @@ class TrainRecipe:
     """
 
     iterations: Count
-    batch_size: Annotated[int, Field(ge=2)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2, strict=True)]
+    seed: CountFromZero = 0
     log_every: Count = 10
     checkpoint_every: Count = 500
-    unbiased_variance: bool = True
+    unbiased_variance: Flag = True
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class RateRecipe:
     """The learning rate; see `Schedule`."""
 
     base: Positive = 0.01
     warmup: WarmupKind = "exponential"
-    warmup_iterations: Annotated[int, Field(ge=0)] = 1000
+    warmup_iterations: CountFromZero = 1000
     warmup_start: Positive = 1e-5
     power: Positive = 0.9
     end: NotNegative = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class OptimizerRecipe:
     """SGD with momentum, and which parameters it moves; see `stdc_port.training.groups`.
 
@@ -97,18 +98,18 @@ class OptimizerRecipe:
     momentum: Share = 0.9
     weight_decay: NotNegative = 5e-4
     head_factor: Positive = 10.0
-    train_backbone_norms: bool = False
-    decay_fuse_kernel: bool = True
+    train_backbone_norms: Flag = False
+    decay_fuse_kernel: Flag = True
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class EvaluationRecipe:
     """Scale of the picture that the network sees; its logits are enlarged to full size."""
 
     scale: Positive = 0.5
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Recipe:
     """All that settles a training, but for the data and the first weights."""
 

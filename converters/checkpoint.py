@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ class LazyTensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the elements."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.type.itemsize
+        return math.prod(self.shape) * self.type.itemsize
 
     def load(self) -> np.ndarray:
         """Read the tensor: a contiguous array; bfloat16 as uint16, float8 as uint8 (same bits)."""

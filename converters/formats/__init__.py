@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from converters.checkpoint import Checkpoint
 from converters.errors import InputError
@@ -40,9 +41,24 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
     data = map_file(path)
     for form in FORMATS:
         if form.matches(data):
-            wrapper, tensors, skipped = choose_tensors(path, form.read(path, data), key)
+            content = read_content(form, path, data)
+            wrapper, tensors, skipped = choose_tensors(path, content, key)
             return Checkpoint(path, form.NAME, tensors, wrapper, skipped)
     raise InputError(f"{path}: {describe_unknown(data)}")
+
+
+def read_content(form: ModuleType, path: Path, data: memoryview) -> Any:
+    """Return what a file of a format holds.
+
+    Raises:
+        InputError: it is damaged or refused; the message names the file.
+    """
+    try:
+        return form.read(path, data)
+    except InputError as error:
+        if str(error).startswith(f"{path}:"):
+            raise
+        raise InputError(f"{path}: {error}") from error
 
 
 def map_file(path: Path) -> memoryview:

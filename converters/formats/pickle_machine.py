@@ -16,7 +16,16 @@ from typing import Any
 from converters.errors import InputError
 
 Globals = Mapping[tuple[str, str], "Known"]
-MAX_DEPTH_OF_MARKS = 1000
+# What a broken pickle makes the opcodes run into.
+BROKEN = (
+    LookupError,
+    struct.error,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class PickleMachine:
                 if opcode == 0x2E:  # STOP
                     return self.stack.pop()
                 OPCODES[opcode](self)
-        except (IndexError, KeyError, struct.error, TypeError, ValueError, AttributeError) as error:
+        except BROKEN as error:
             raise InputError(
                 f"{self.where}: not a readable pickle, broken at byte {self.position} ({error!r}); "
                 "download or save it again"
@@ -134,8 +143,8 @@ class PickleMachine:
         known = self.known.get((module, name))
         if known is None:
             raise InputError(
-                f"{self.where}: refused, the file asks to run '{module}.{name}', which is not on "
-                "the list of known names; save the weights alone (the state dict) and try again"
+                f"{self.where}: refused, the file asks to run {f'{module}.{name}'!r}, which is not "
+                "on the list of known names; save the weights alone (the state dict) and try again"
             )
         return known
 

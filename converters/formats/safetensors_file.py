@@ -6,6 +6,7 @@ A length (uint64), a JSON header with each tensor's type, shape and byte range, 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
         start, end = (int(bound) for bound in entry["data_offsets"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: tensor {key!r} has an unreadable header ({error!r})") from error
-    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    needed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or not 0 <= start <= end <= len(body) or end - start != needed:
         raise InputError(
             f"{path}: tensor {key!r} needs {needed} bytes, its range is {start}-{end} of "

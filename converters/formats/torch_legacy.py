@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.formats.numpy_objects import unwrap
 from converters.formats.pickle_machine import PickleMachine
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
 
@@ -47,7 +48,7 @@ def read(path: Path, data: memoryview) -> Any:
     content = machine.load(machine.position)
     keys = machine.load(machine.position)
     attach_storages(path, data, machine.position, keys, storages)
-    return content
+    return unwrap(content)
 
 
 def attach_storages(
@@ -58,10 +59,10 @@ def attach_storages(
     Raises:
         InputError: the file ends early, or a count disagrees with the tensors'.
     """
+    if not isinstance(keys, list) or set(keys) != set(storages):
+        raise InputError(f"{path}: its list of storages is not that of its tensors; it is damaged")
     for key in keys:
-        storage = storages.get(key)
-        if storage is None:
-            raise InputError(f"{path}: storage {key!r} belongs to no tensor; the file is damaged")
+        storage = storages[key]
         if position + 8 > len(data):
             raise InputError(
                 f"{path}: cut off before storage {key!r}, at byte {len(data)}; download it again"

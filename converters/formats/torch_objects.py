@@ -6,8 +6,10 @@ stride, in elements) of a storage, and a storage is named by a persistent id.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, BY_STORAGE, DType
 from converters.errors import InputError
+from converters.formats.numpy_objects import NUMPY_GLOBALS
 from converters.formats.pickle_machine import Known, StateDict
 
 UNTYPED = DType("untyped", "u1")
@@ -29,12 +32,16 @@ class Storage:
         type: element type; :data:`UNTYPED` where the tensors tell it.
         count: elements it holds.
         data: its bytes; None until the reader has located them.
+        checksum: CRC-32 of the bytes, 0 if there is none or it was found right.
+        where: names the file in errors.
     """
 
     key: str
     type: DType
     count: int
     data: memoryview | None = None
+    checksum: int = 0
+    where: str = "the file"
 
     def attach(self, data: memoryview) -> None:
         """Give the storage its bytes.
@@ -49,6 +56,22 @@ class Storage:
                 "the file is damaged or cut off: download it again"
             )
         self.data = data[:needed]
+
+    def bytes(self) -> memoryview:
+        """Return the bytes, compared with their checksum the first time.
+
+        Raises:
+            InputError: they are not in the file, or damaged.
+        """
+        if self.data is None:
+            raise InputError(f"{self.where}: storage {self.key!r} is not in the file")
+        if self.checksum and zlib.crc32(self.data) != self.checksum:
+            raise InputError(
+                f"{self.where}: storage {self.key!r} does not have the bytes that its checksum "
+                "promises; the file is damaged: download it again"
+            )
+        self.checksum = 0
+        return self.data
 
 
 def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
@@ -71,9 +94,7 @@ def strided_view(
     storage: Storage, dtype: DType, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> np.ndarray:
     """Return the view of a storage that is a tensor; nothing is copied."""
-    if storage.data is None:
-        raise InputError(f"storage {storage.key!r} is named by a tensor but is not in the file")
-    flat = np.frombuffer(storage.data, dtype=dtype.numpy)[offset:]
+    flat = np.frombuffer(storage.bytes(), dtype=dtype.numpy)[offset:]
     steps = tuple(step * dtype.itemsize for step in stride)
     return np.lib.stride_tricks.as_strided(flat, shape=shape, strides=steps, writeable=False)
 
@@ -102,7 +123,7 @@ def _tensor(
     if not isinstance(storage, Storage):
         raise TypeError("a tensor needs a storage")
     kind = dtype or storage.type
-    shape, stride = tuple(shape), tuple(stride)
+    shape, stride, offset = tuple(map(index, shape)), tuple(map(index, stride)), index(offset)
     check_view(storage, kind, offset, shape, stride)
     return LazyTensor(
         shape,
@@ -112,7 +133,10 @@ def _tensor(
     )
 
 
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> LazyTensor:
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> LazyTensor:
+    # Behind requires_grad and hooks: {'conj': True} or {'neg': True} for a view not yet computed.
+    if len(rest) > 2 and rest[2]:
+        raise InputError(f"a lazy view {rest[2]} of a tensor; resolve_conj() it before saving")
     return _tensor(storage, offset, shape, stride)
 
 
@@ -150,7 +174,7 @@ def _functions() -> dict[tuple[str, str], Callable[..., Any]]:
     }
 
 
-TORCH_GLOBALS: dict[tuple[str, str], Known] = dict(
+TORCH_GLOBALS: dict[tuple[str, str], Known] = NUMPY_GLOBALS | dict(
     [
         *(_row(m, n, call=function) for (m, n), function in _functions().items()),
         *(_row("torch", dtype.storage, value=dtype) for dtype in BY_STORAGE.values()),

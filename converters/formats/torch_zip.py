@@ -13,6 +13,7 @@ import numpy as np
 
 from converters.dtypes import DType
 from converters.errors import InputError
+from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
 from converters.formats.pickle_machine import PickleMachine
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
@@ -33,28 +34,39 @@ def read(path: Path, data: memoryview) -> Any:
     Raises:
         InputError: the archive is broken, compressed or big-endian, or its pickle is refused.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise InputError(
-            f"{path}: a zip file without its end ({error}); the download was cut off: get it again"
-        ) from error
-    with archive:
-        members = {info.filename: info for info in archive.infolist()}
-        root = root_folder(path, members)
-        order = members.get(f"{root}/byteorder")
-        if order is not None and archive.read(order) != b"little":
-            raise InputError(f"{path}: big-endian file; save it again on a little-endian machine")
+    members = members_of(path)
+    root = root_folder(path, members)
+    order = f"{root}/byteorder"
+    if order in members and bytes(member_bytes(path, data, members, order)) != b"little":
+        raise InputError(f"{path}: big-endian file; save it again on a little-endian machine")
     storages: dict[str, Storage] = {}
 
     def persistent(reference: Any) -> Storage:
         storage = storage_of(reference, storages)
         if storage.data is None:
-            storage.attach(member_bytes(path, data, members, f"{root}/data/{storage.key}"))
+            member = f"{root}/data/{storage.key}"
+            storage.attach(member_bytes(path, data, members, member))
+            # torch can be told to save without checksums; they are 0 then.
+            storage.checksum, storage.where = members[member].CRC, str(path)
         return storage
 
     pickled = member_bytes(path, data, members, f"{root}/data.pkl")
-    return PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load()
+    return unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
+
+
+def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Return the members of a zip file by name.
+
+    Raises:
+        InputError: its table of contents is missing or broken.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename: info for info in archive.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise InputError(
+            f"{path}: a zip file without its end ({error}); the download was cut off: get it again"
+        ) from error
 
 
 def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import AbstractContextManager, contextmanager
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.precision import Floor
+
+# Paddle 2.6 shows a hook the positional arguments alone.
+HOOKS_SEE_KEYWORDS = (
+    "with_kwargs" in signature(paddle.nn.Layer.register_forward_pre_hook).parameters
+)
 
 
 class PaddleBackend:
@@ -37,6 +43,8 @@ class PaddleBackend:
 
     def before(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""
+        if not HOOKS_SEE_KEYWORDS:
+            return module.register_forward_pre_hook(lambda _, args: act((args, {}))).remove
         handle = module.register_forward_pre_hook(
             lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
         )

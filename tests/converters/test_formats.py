@@ -219,7 +219,7 @@ def test_fortran_ordered_numpy_arrays(tmp_path):
 def test_views_not_yet_computed_are_refused(tmp_path, zipped):
     value = torch.tensor([1 + 2j, 3 - 4j]).conj()
     torch.save({"w": value}, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(InputError, match="'conj': True.*resolve_conj"):
+    with pytest.raises(InputError, match=r"'conj': True.*resolve_conj"):
         read_checkpoint(tmp_path / "a.pth")
 
 

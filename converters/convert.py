@@ -10,8 +10,9 @@ import numpy as np
 
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
+from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import FRAMEWORK_SUFFIX, Progress, execute, report_of, target_array
+from converters.execute import FRAMEWORK_SUFFIX, Progress, alias_targets, execute, report_of
 from converters.formats import read_checkpoint
 from converters.layouts.target import framework_of
 from converters.plan import Framework, plan_conversion
@@ -87,14 +88,10 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     plan.require_complete()
     converted = {}
     for entry in plan.entries:
-        if entry.target is None:
-            continue
-        array = target_array(checkpoint, entry) if entry.action != "alias" else None
-        if array is not None:
-            converted[entry.target] = array
-    for entry in plan.entries:
-        if entry.action == "alias" and entry.target is not None:
-            converted[entry.target] = converted[plan.layout.aliases[entry.target]]
+        if entry.action != "alias":
+            converted.update(target_arrays(checkpoint, entry))
+    for second, first in alias_targets(plan).items():
+        converted[second] = converted[first]
     return converted
 
 

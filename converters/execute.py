@@ -13,20 +13,22 @@ from typing import BinaryIO
 
 import numpy as np
 
-from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, DType
+from converters.elements import agrees, target_arrays
 from converters.errors import ConverterError, InputError
 from converters.formats import pdparams, read_checkpoint, torch_zip
-from converters.plan import ConversionPlan, Entry, as_bytes
+from converters.plan import ConversionPlan
 from converters.report import ConversionReport, FileFacts, facts_of
-from converters.transforms import FLOATING, TRANSFORMS, cast
 
 Tensors = Iterable[tuple[str, DType, np.ndarray]]
 Writer = Callable[[BinaryIO, Tensors, Mapping[str, str]], None]
 Progress = Callable[[str], None]
 
 WRITERS: dict[str, tuple[str, Writer]] = {
-    ".pdparams": (pdparams.NAME, lambda file, tensors, _: pdparams.write(file, tensors)),
+    ".pdparams": (
+        pdparams.NAME,
+        lambda file, tensors, aliases: pdparams.write(file, with_second_names(tensors, aliases)),
+    ),
     ".pth": (torch_zip.NAME, torch_zip.write),
     ".pt": (torch_zip.NAME, torch_zip.write),
 }
@@ -133,38 +135,29 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 def tensors_of(plan: ConversionPlan, progress: Progress) -> Tensors:
     """Yield the target's tensors one at a time."""
     for entry in plan.entries:
-        if entry.target is not None and entry.action != "alias":
-            progress(entry.target)
-            array = target_array(plan.checkpoint, entry)
-            if array is not None:
-                yield entry.target, BY_NAME[entry.dtype], array
+        if entry.action != "alias":
+            for key, array in target_arrays(plan.checkpoint, entry).items():
+                progress(key)
+                yield key, BY_NAME[entry.dtype], array
 
 
-def target_array(source: Mapping[str, LazyTensor], entry: Entry) -> np.ndarray | None:
-    """Return the tensor of an entry as the target holds it, None if it has none.
-
-    A tensor that torch alone keeps (the count of batches) is made as zero.
-    """
-    if entry.source is None:
-        made = entry.dtype != "" and entry.action == "missing"
-        return np.zeros(entry.shape, BY_NAME[entry.dtype].numpy) if made else None
-    found = source[entry.source]
-    dtype = BY_NAME[entry.dtype]
-    array = found.load()
-    transform = TRANSFORMS[entry.transform]
-    change = transform.undo if entry.inverse else transform.apply
-    if change is None:
-        raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
-    changed = change(array, found.type)
-    return cast(changed, found.type, dtype) if found.type in FLOATING else changed
+def with_second_names(tensors: Tensors, aliases: Mapping[str, str]) -> Tensors:
+    """Yield tensors, and after each the same under its second names."""
+    for key, dtype, array in tensors:
+        yield key, dtype, array
+        for second, first in aliases.items():
+            if first == key:
+                yield second, dtype, array
 
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
     """Return the second names that the target holds, each with the first name of its tensor."""
+    firsts = plan.layout.second_names(plan.to)
     return {
-        entry.target: plan.layout.aliases[entry.target]
+        key: firsts[key]
         for entry in plan.entries
-        if entry.action == "alias" and entry.target is not None
+        for key in entry.targets
+        if entry.action == "alias"
     }
 
 
@@ -175,38 +168,20 @@ def verify(plan: ConversionPlan, path: Path, progress: Progress) -> None:
         ConverterError: a tensor or a key differs; the file must not be used.
     """
     written = read_checkpoint(path)
-    wanted = {
-        entry.target: entry
-        for entry in plan.entries
-        if entry.target is not None and (entry.source is not None or entry.dtype)
-    }
+    entries = [entry for entry in plan.entries if entry.sources or entry.dtype]
+    wanted = {entry.targets: entry for entry in entries if entry.targets}
+    keys = {key for targets in wanted for key in targets}
     aliases = alias_targets(plan)
-    if set(written) != set(wanted) | set(aliases):
-        odd = sorted(set(written) ^ (set(wanted) | set(aliases)))
+    if set(written) != keys | set(aliases):
+        odd = sorted(set(written) ^ (keys | set(aliases)))
         raise ConverterError(f"{path}: the written file has other keys than planned: {odd[:5]}")
-    for key, entry in wanted.items():
-        progress(key)
-        if not agrees(plan.checkpoint, entry, written[key]):
+    for targets, entry in wanted.items():
+        for key in targets:
+            progress(key)
+        if not agrees(plan.checkpoint, entry, written):
             raise ConverterError(
-                f"{path}: {key!r} was not written as planned; the disk is at fault"
+                f"{path}: {entry.target!r} was not written as planned; the disk is at fault"
             )
-
-
-def agrees(source: Mapping[str, LazyTensor], entry: Entry, written: LazyTensor) -> bool:
-    """Return whether a written tensor, brought back, has the source's bits.
-
-    Where there is no way back (a fold, a rounding) the conversion is done again and compared.
-    """
-    transform = TRANSFORMS[entry.transform]
-    back = transform.apply if entry.inverse else transform.undo
-    found = source[entry.source] if entry.source is not None else None
-    if written.shape != entry.shape or written.dtype != entry.dtype:
-        return False
-    if found is None or back is None or found.dtype != entry.dtype:
-        wanted = target_array(source, entry)
-        return wanted is not None and np.array_equal(as_bytes(wanted), as_bytes(written.load()))
-    returned = back(written.load(), written.type)
-    return np.array_equal(as_bytes(found.load()), as_bytes(returned))
 
 
 def facts_of_file(path: Path, form: str) -> FileFacts:

@@ -19,7 +19,7 @@ from converters.errors import ConverterError, InputError
 from converters.formats import pdparams, read_checkpoint, torch_zip
 from converters.plan import ConversionPlan, Entry, as_bytes
 from converters.report import ConversionReport, FileFacts, facts_of
-from converters.transforms import FLOATING, TRANSFORMS, cast
+from converters.transforms import TRANSFORMS, from_float64, to_float64
 
 Tensors = Iterable[tuple[str, DType, np.ndarray]]
 Writer = Callable[[BinaryIO, Tensors, Mapping[str, str]], None]
@@ -155,8 +155,10 @@ def target_array(source: Mapping[str, LazyTensor], entry: Entry) -> np.ndarray |
     change = transform.undo if entry.inverse else transform.apply
     if change is None:
         raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
-    changed = change(array, found.type)
-    return cast(changed, found.type, dtype) if found.type in FLOATING else changed
+    if dtype == found.type:
+        return change(array, found.type)
+    # Through double precision, so that a fold and the new type round together, once.
+    return from_float64(change(to_float64(array, found.type), BY_NAME["float64"]), dtype)
 
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:

@@ -42,16 +42,16 @@ def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return values in a floating-point type, rounded to the nearest, ties to even."""
     if dtype.name != "bfloat16":
         return array.astype(dtype.numpy)
-    single = array.astype(np.float32)
+    single = np.asarray(array.astype(np.float32))
     bits = single.view(np.uint32)
+    # Rounding to single precision may end in the middle of two values of the type; which side it
+    # came from decides, not the middle.
+    from_above = np.where(np.abs(single) > np.abs(array), np.uint32(1), np.uint32(0))
+    inexact = (single != array) & (bits & np.uint32(0xFFFF) == np.uint32(0x8000))
+    bits = np.where(inexact, bits + np.uint32(1) - 2 * from_above, bits).astype(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     quiet = (bits >> np.uint32(16)) | np.uint32(0x40)
     return np.where(np.isnan(single), quiet, rounded).astype(np.uint16)
-
-
-def cast(array: np.ndarray, source: DType, target: DType) -> np.ndarray:
-    """Return a floating-point tensor in another type; the same array if the types agree."""
-    return array if source == target else from_float64(to_float64(array, source), target)
 
 
 def _fold(array: np.ndarray, dtype: DType) -> np.ndarray:

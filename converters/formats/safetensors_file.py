@@ -43,7 +43,7 @@ def read(path: Path, data: memoryview) -> Any:
         raise InputError(f"{path}: a safetensors header of {size} bytes is beyond all reason")
     try:
         header = json.loads(bytes(data[8 : 8 + size]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: the safetensors header is no JSON ({error})") from error
     body = data[8 + size :]
     return {
@@ -63,7 +63,7 @@ def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
         dtype = BY_SAFETENSORS[entry["dtype"]]
         shape = tuple(int(size) for size in entry["shape"])
         start, end = (int(bound) for bound in entry["data_offsets"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: tensor {key!r} has an unreadable header ({error!r})") from error
     needed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or not 0 <= start <= end <= len(body) or end - start != needed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,6 +52,8 @@ def read(path: Path, data: memoryview) -> Any:
         return storage
 
     pickled = member_bytes(path, data, members, f"{root}/data.pkl")
+    if members[f"{root}/data.pkl"].CRC not in (0, zlib.crc32(pickled)):
+        raise InputError(f"{path}: its table of tensors is damaged (checksum): download it again")
     return unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -145,15 +146,19 @@ def settle_layout(
         InputError: neither is to be had.
     """
     shapes = {torch_name(name, origin): checkpoint[key].shape for name, key in keys.items()}
-    family = stdc.detect(shapes, "auto" if target is not None else arch, framework=origin)
-    if target is None and family is None:
+    if target is not None:
+        # Keys of a user's own network may look like the beginning of a family.
+        with suppress(InputError):
+            if family := stdc.detect(shapes, framework=origin):
+                return with_family(target_layout.layout_of(target), family)
+        return target_layout.layout_of(target)
+    family = stdc.detect(shapes, arch, framework=origin)
+    if family is None:
         raise InputError(
             f"{checkpoint.path}: the keys (first: {next(iter(keys), 'none')!r}) belong to no known "
             "network; give the target network in Python: convert_state_dict(state_dict, target)"
         )
-    if target is None or family is None:
-        return family or target_layout.layout_of(target)
-    return with_family(target_layout.layout_of(target), family)
+    return family
 
 
 def with_family(layout: Layout, family: Layout) -> Layout:
@@ -199,6 +204,7 @@ class _Planner:
 
     def tensor(self, layer: Layer, tensor: TensorRule) -> Iterator[Entry]:
         torch_key = join(layer.path, tensor.torch)
+        again = torch_key in self.layout.aliases
         paddle_key = join(layer.path, tensor.paddle) if tensor.paddle else None
         source, target = torch_key, paddle_key
         if self.origin == "paddle":
@@ -206,6 +212,8 @@ class _Planner:
         if source in self.names:
             self.used.add(source)
             yield self.carried(layer, tensor, source, target)
+        elif again and self.origin == "paddle":
+            return  # written again at the end
         elif tensor.paddle is None:
             if self.origin == "paddle" and tensor.torch in layer.shapes:
                 yield Entry(None, target, "missing", (), "int64", f"{tensor.reason}; set to 0")
@@ -284,17 +292,22 @@ class _Planner:
         return BY_NAME[self.dtype]
 
     def aliases(self) -> Iterator[Entry]:
+        names = {torch_name(name, self.origin): key for name, key in self.names.items()}
+        shapes = {
+            join(layer.path, name): shape
+            for layer in self.layout.layers
+            for name, shape in layer.shapes.items()
+        }
+        used = {torch_name(name, self.origin) for name in self.used}
         for second, first in self.layout.aliases.items():
-            if self.origin == "paddle":
-                yield from self.written_again(second, first)
-            elif second in self.names and first in self.names:
-                self.used.add(second)
-                yield self.alias(self.names[second], self.names[first])
-
-    def written_again(self, second: str, first: str) -> Iterator[Entry]:
-        layer = next(one for one in self.layout.layers if first.startswith(f"{one.path}."))
-        shape = layer.shapes[first.removeprefix(f"{layer.path}.")]
-        yield Entry(None, second, "alias", shape, "", f"the same tensor as {first!r}")
+            if second in names and first in names:
+                entry = self.alias(names[second], names[first])
+                if second not in used:
+                    self.used.add(second)
+                    yield entry
+            elif self.origin == "paddle":
+                why = f"the same tensor as {first!r}"
+                yield Entry(None, second, "alias", shapes[first], "", why)
 
     def alias(self, second: str, first: str) -> Entry:
         one, two = self.checkpoint[first], self.checkpoint[second]

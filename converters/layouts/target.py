@@ -6,6 +6,7 @@ The network is only asked for its layers and its state dict; no framework is imp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from converters.errors import InputError
@@ -31,22 +32,31 @@ def framework_of(network: Any) -> str:
 def layout_of(network: Any) -> Layout:
     """Return the layout of a torch Module or paddle Layer, in torch names and shapes.
 
+    A tensor under two names is in both layers, and the second name among the aliases.
+
     Raises:
         InputError: it holds a layer of its framework for which no rule is known.
     """
     framework = framework_of(network)
     state = state_of(network, framework)
+    paths: dict[str, dict[str, Any]] = {}
+    for key, value in state.items():
+        path, _, name = key.rpartition(".")
+        paths.setdefault(path, {})[name] = value
     layers, aliases, seen = [], {}, dict[int, str]()
-    for path, holder in holders(network, framework).items():
-        own = {key.rpartition(".")[2]: key for key in state if key.rpartition(".")[0] == path}
-        for name, key in list(own.items()):
-            first = seen.setdefault(id(state[key]), key)
-            if first != key:
-                aliases[key] = first
-                del own[name]
-        if own:
-            shapes = {name: tuple(state[key].shape) for name, key in own.items()}
-            layers.append(layer_of(path, holder, shapes, framework))
+    for path, own in paths.items():
+        shapes = {name: tuple(value.shape) for name, value in own.items()}
+        holder = reduce(getattr, filter(None, path.split(".")), network)
+        layer, names = layer_of(path, holder, shapes, framework)
+        layers.append(layer)
+        first_path = seen.setdefault(id(holder), path)
+        for name in layer.shapes:
+            # A shared layer shares all, a tensor that only torch keeps as well.
+            tied = join(first_path, name)
+            if names.get(name) in own:
+                tied = seen.setdefault(id(own[names[name]]), tied)
+            if tied != join(path, name):
+                aliases[join(path, name)] = tied
     return Layout(tuple(layers), aliases)
 
 
@@ -57,32 +67,29 @@ def state_of(network: Any, framework: str) -> Mapping[str, Any]:
     return state
 
 
-def holders(network: Any, framework: str) -> Mapping[str, Any]:
-    """Return every layer by path, shared ones under each of their paths."""
-    if framework == "torch":
-        return dict(network.named_modules(remove_duplicate=False))
-    return dict(_paddle_layers(network, ""))
-
-
-def _paddle_layers(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
-    # named_sublayers leaves out the second path of a shared layer; its state dict does not.
-    yield path, layer
-    for name, child in layer.named_children():
-        yield from _paddle_layers(child, join(path, name))
-
-
 def layer_of(
     path: str, holder: Any, shapes: Mapping[str, tuple[int, ...]], framework: str
-) -> Layer:
-    """Return one layer in torch names and shapes.
+) -> tuple[Layer, dict[str, str]]:
+    """Return one layer in torch names and shapes, and its own name of each torch name.
 
     Raises:
-        InputError: no rule is known for its class.
+        InputError: no rule is known for its class, or for one of its tensors.
     """
     rule = rule_for_class(type(holder), framework) or PARAMETER
-    if framework == "torch" or rule is PARAMETER:
-        return Layer(path, rule.kind, shapes)
-    return Layer(path, rule.kind, dict(_torch_shapes(rule, shapes)))
+    if rule is PARAMETER:
+        return Layer(path, rule.kind, shapes), {name: name for name in shapes}
+    names = {
+        tensor.torch: (tensor.torch if framework == "torch" else tensor.paddle) or ""
+        for tensor in rule.tensors
+    }
+    for odd in set(shapes) - set(names.values()):
+        raise InputError(
+            f"{path!r}: no conversion rule is known for the tensor {odd!r} of {framework}'s layer "
+            f"{type(holder).__name__}"
+        )
+    if framework == "torch":
+        return Layer(path, rule.kind, shapes), names
+    return Layer(path, rule.kind, dict(_torch_shapes(rule, shapes))), names
 
 
 def _torch_shapes(

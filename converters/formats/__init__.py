@@ -43,7 +43,10 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
         if form.matches(data):
             content = read_content(form, path, data)
             wrapper, tensors, skipped = choose_tensors(path, content, key)
-            return Checkpoint(path, form.NAME, tensors, wrapper, skipped)
+            facts = getattr(content, "metadata", {})
+            return Checkpoint(
+                path, form.NAME, tensors, wrapper, skipped, facts, (path,), (data,)
+            )
     raise InputError(f"{path}: {describe_unknown(data)}")
 
 

@@ -7,14 +7,12 @@ Paddle reads such a file with a full unpickler; ours runs nothing. Written files
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
+from converters.formats.content import Content
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
 from converters.formats.pickle_machine import Known, PickleMachine, StateDict
@@ -49,23 +47,20 @@ def read(path: Path, data: memoryview) -> Any:
     return unwrap(content)
 
 
-def write(file: BinaryIO, tensors: Iterable[tuple[str, DType, np.ndarray]]) -> None:
-    """Write tensors one at a time as one pickle of protocol 4; only one is in memory.
-
-    Args:
-        file: where to.
-        tensors: key, element type and C-ordered array in the type's carrier.
+def write(file: BinaryIO, content: Content) -> None:
+    """Write a state dict as one pickle of protocol 4, one tensor at a time.
 
     Raises:
         InputError: Paddle cannot hold an element type.
     """
+    for head in content.heads:
+        if of_paddle_array(head.type.numpy) != head.type:
+            raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
     file.write(b"\x80\x04}(")
-    for key, dtype, array in tensors:
-        if of_paddle_array(dtype.numpy) != dtype:
-            raise InputError(f"{key!r}: a .pdparams file cannot hold {dtype.name}")
-        file.write(text_opcode(key) + _array_head(dtype, array.shape))
-        file.write(b"\x8e" + struct.pack("<Q", array.nbytes))
-        file.write(array.astype(dtype.numpy, copy=False).data if array.size else b"")
+    for head, elements in content.pieces():
+        file.write(text_opcode(head.key) + _array_head(head.type, head.shape))
+        file.write(b"\x8e" + struct.pack("<Q", len(elements)))
+        file.write(elements)
         file.write(b"tb")
     file.write(b"u.")
 

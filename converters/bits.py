@@ -10,7 +10,7 @@ STEP = 1 << 18
 
 def raw(array: np.ndarray) -> memoryview:
     """Return the bytes of an array in C order; no copy if they lie so."""
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def equal_bits(one: np.ndarray, two: np.ndarray) -> bool:

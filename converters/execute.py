@@ -20,7 +20,7 @@ from converters.formats import pdparams, read_checkpoint, safetensors_file, torc
 from converters.formats.content import Content, Head
 from converters.plan import ConversionPlan, Entry
 from converters.report import ConversionReport, FileFacts
-from converters.transforms import FLOATING, TRANSFORMS, cast
+from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
 
 Progress = Callable[[str], None]
 Writer = Callable[[BinaryIO, Content], None]
@@ -171,8 +171,13 @@ def target_array(source: Mapping[str, LazyTensor], entry: Entry) -> np.ndarray:
     change = transform.undo if entry.inverse else transform.apply
     if change is None:
         raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
-    changed = change(found.load(), found.type)
-    return cast(changed, found.type, BY_NAME[entry.dtype]) if found.type in FLOATING else changed
+    dtype = BY_NAME[entry.dtype]
+    if dtype == found.type:
+        return change(found.load(), found.type)
+    if entry.transform in ("copy", "transpose"):
+        return change(rounded(found.load(), found.type, dtype), dtype)
+    # Through double precision, so that a fold and the new type round together, once.
+    return from_float64(change(to_float64(found.load(), found.type), BY_NAME["float64"]), dtype)
 
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
@@ -220,6 +225,11 @@ def agrees(source: Mapping[str, LazyTensor], entry: Entry, written: LazyTensor) 
     if found is None or back is None or found.dtype != entry.dtype:
         return equal_bits(target_array(source, entry), written.load())
     return equal_bits(found.load(), back(written.load(), written.type))
+
+
+def unwritten(path: Path) -> FileFacts:
+    """Return the facts of a target that a dry run does not write."""
+    return FileFacts(str(path), "", "", 0)
 
 
 def report_of(

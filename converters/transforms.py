@@ -12,6 +12,10 @@ from converters.dtypes import BY_NAME, DType
 Shape = tuple[int, ...]
 
 ABN_EPSILON = 1e-5
+# Elements that are brought to double precision at a time.
+_BLOCK = 1 << 20
+# Rows that are transposed at a time.
+_STRIP = 64
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,25 @@ def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return values in a floating-point type, rounded to the nearest, ties to even."""
     if dtype.name != "bfloat16":
         return array.astype(dtype.numpy)
-    single = array.astype(np.float32)
+    single = np.asarray(array.astype(np.float32))
     bits = single.view(np.uint32)
+    # Rounding to single precision may end in the middle of two values of the type; which side it
+    # came from decides, not the middle.
+    from_above = np.where(np.abs(single) > np.abs(array), np.uint32(1), np.uint32(0))
+    inexact = (single != array) & (bits & np.uint32(0xFFFF) == np.uint32(0x8000))
+    bits = np.where(inexact, bits + np.uint32(1) - 2 * from_above, bits).astype(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     quiet = (bits >> np.uint32(16)) | np.uint32(0x40)
     return np.where(np.isnan(single), quiet, rounded).astype(np.uint16)
 
 
-def cast(array: np.ndarray, source: DType, target: DType) -> np.ndarray:
-    """Return a floating-point tensor in another type; the same array if the types agree."""
-    return array if source == target else from_float64(to_float64(array, source), target)
+def rounded(array: np.ndarray, source: DType, target: DType) -> np.ndarray:
+    """Return a floating-point tensor in another type, rounded once, block by block."""
+    found, made = array.reshape(-1), np.empty(array.size, target.numpy)
+    for start in range(0, array.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        made[block] = from_float64(to_float64(found[block], source), target)
+    return made.reshape(array.shape)
 
 
 def _fold(array: np.ndarray, dtype: DType) -> np.ndarray:
@@ -64,7 +77,12 @@ def _same(array: np.ndarray, _: DType) -> np.ndarray:
 
 
 def _transposed(array: np.ndarray, _: DType) -> np.ndarray:
-    return np.ascontiguousarray(array.T)
+    # In strips, which are several times faster than one go where the rows are long.
+    made = np.empty(array.shape[::-1], array.dtype)
+    for start in range(0, len(array), _STRIP):
+        strip = slice(start, start + _STRIP)
+        made[..., strip] = array[strip].T
+    return made
 
 
 TRANSFORMS = {

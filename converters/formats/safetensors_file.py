@@ -18,7 +18,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_SAFETENSORS
 from converters.errors import InputError
-from converters.formats.content import Content
+from converters.formats.content import Content, json_object
 from converters.formats.pickle_machine import StateDict
 
 NAME = "safetensors"
@@ -48,7 +48,10 @@ def read(path: Path, data: memoryview) -> Any:
     size = header_length(data)
     if size > MAX_HEADER:
         raise InputError(f"{path}: a safetensors header of {size} bytes is beyond all reason")
-    header = parse_header(path, bytes(data[8 : 8 + size]))
+    try:
+        header = json_object(bytes(data[8 : 8 + size]))
+    except ValueError as error:
+        raise InputError(f"{path}: the safetensors header is no JSON object ({error})") from error
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict):
         raise InputError(f"{path}: the metadata of the safetensors header is no object")
@@ -61,27 +64,6 @@ def read(path: Path, data: memoryview) -> Any:
         else:
             content.metadata[name] = str(value)
     return content
-
-
-def parse_header(path: Path, text: bytes) -> dict[str, Any]:
-    """Return the header.
-
-    Raises:
-        InputError: it is no JSON object, or names a key twice.
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands in it twice")
-        return dict(pairs)
-
-    try:
-        header = json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: the safetensors header is no JSON ({error})") from error
-    if not isinstance(header, dict):
-        raise InputError(f"{path}: the safetensors header is no JSON object")
-    return header
 
 
 def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
@@ -133,5 +115,4 @@ def write(file: BinaryIO, content: Content) -> None:
     # Padded, so that the elements begin at a multiple of eight.
     text += b" " * (-len(text) % 8)
     file.write(struct.pack("<Q", len(text)) + text)
-    for _, elements in content.pieces():
-        file.write(elements)
+    file.writelines(elements for _, elements in content.pieces())

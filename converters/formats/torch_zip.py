@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 import zipfile
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from converters.errors import InputError
-from converters.formats.content import Content, Head
+from converters.formats.content import Content, Head, facts_in
 from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
-from converters.formats.pickle_machine import PickleMachine
+from converters.formats.pickle_machine import PickleMachine, StateDict
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
 
 NAME = "torch-zip"
+REMARK = "stdc_convert.json"
 ROOT = "archive"
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
@@ -39,16 +41,21 @@ def read(path: Path, data: memoryview) -> Any:
     storages: dict[str, Storage] = {}
 
     def persistent(reference: Any) -> Storage:
-        storage = storage_of(reference, storages)
+        named = storage_of(reference, storages)
+        storage = named.root or named
         if storage.data is None:
             member = f"{root}/data/{storage.key}"
             storage.attach(member_bytes(path, data, members, member))
             # torch can be told to save without checksums; they are 0 then.
             storage.checksum, storage.where = members[member].CRC, str(path)
-        return storage
+        return named
 
     pickled = member_bytes(path, data, members, f"{root}/data.pkl")
-    return unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
+    content = unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
+    if f"{root}/{REMARK}" in members and isinstance(content, dict):
+        content = StateDict(content)
+        content.metadata = facts_in(member_bytes(path, data, members, f"{root}/{REMARK}"))
+    return content
 
 
 def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -119,7 +126,10 @@ def write(file: BinaryIO, content: Content) -> None:
         objects |= {second: objects[first] for second, first in content.aliases.items()}
         body = b"".join(text_opcode(key) + made for key, made in objects.items())
         pickled = b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."
-        for name, text in (("data.pkl", pickled), ("byteorder", b"little"), ("version", b"3\n")):
+        texts = {"data.pkl": pickled, "byteorder": b"little", "version": b"3\n"}
+        if content.metadata:
+            texts[REMARK] = json.dumps(dict(content.metadata)).encode()
+        for name, text in texts.items():
             archive.writestr(_member(f"{ROOT}/{name}"), text)
 
 
@@ -141,7 +151,5 @@ def _tensor_pickle(key: str, head: Head) -> bytes:
     storage = b"(" + text_opcode("storage") + kind.encode() + text_opcode(key)
     view = integer_opcode(0) + tuple_opcodes(shape) + tuple_opcodes(strides)
     hooks = b"\x89ccollections\nOrderedDict\n)R"
-    return b"".join(
-        (b"ctorch._utils\n", rebuild, b"\n(", storage, text_opcode("cpu"), size, b"tQ")
-        + (view, hooks, name, b"tR")
-    )
+    storage += text_opcode("cpu") + size + b"tQ"
+    return b"".join((b"ctorch._utils\n", rebuild, b"\n(", storage, view, hooks, name, b"tR"))

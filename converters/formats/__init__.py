@@ -99,12 +99,12 @@ def map_file(path: Path) -> memoryview:
 
 def describe_unknown(data: memoryview) -> str:
     """Return what a file that is no checkpoint seems to be, and how to mend it."""
+    if bytes(data[257:262]) == b"ustar":
+        return "a real tar archive: unpack it and give the file inside"
     head = bytes(data[:64]).lstrip()
     for start, meaning in LOOKALIKES:
         if head.lower().startswith(start.lower()):
             return meaning
-    if bytes(data[257:262]) == b"ustar":
-        return "a real tar archive: unpack it and give the file inside"
     return (
         f"no known checkpoint format (it begins with {bytes(data[:8])!r}); "
         "expected torch (zip or legacy), safetensors or .pdparams"

@@ -76,7 +76,7 @@ def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
         dtype = BY_SAFETENSORS[entry["dtype"]]
         shape = tuple(int(size) for size in entry["shape"])
         start, end = (int(bound) for bound in entry["data_offsets"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: tensor {key!r} has an unreadable header ({error!r})") from error
     needed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or not 0 <= start <= end <= len(body) or end - start != needed:

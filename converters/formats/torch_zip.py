@@ -6,6 +6,7 @@ import json
 import math
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,6 +52,8 @@ def read(path: Path, data: memoryview) -> Any:
         return named
 
     pickled = member_bytes(path, data, members, f"{root}/data.pkl")
+    if members[f"{root}/data.pkl"].CRC not in (0, zlib.crc32(pickled)):
+        raise InputError(f"{path}: its table of tensors is damaged (checksum): download it again")
     content = unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
     if f"{root}/{REMARK}" in members and isinstance(content, dict):
         content = StateDict(content)

@@ -1,6 +1,7 @@
 """Whole conversions of files: what is written, that it loads, and what is refused."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -300,8 +301,9 @@ def test_a_disk_that_fills_up(files, tmp_path, monkeypatch):
 
 
 def test_a_file_that_was_not_written_as_planned(files, tmp_path, monkeypatch):
-    def damaged(file, tensors, _):
-        pdparams.write(file, ((key, kind, array * 0) for key, kind, array in tensors))
+    def damaged(file, content):
+        zeros = replace(content, tensors=lambda: (each * 0 for each in content.tensors()))
+        pdparams.write(file, zeros)
 
     monkeypatch.setitem(WRITERS, ".pdparams", ("pdparams", damaged))
     with pytest.raises(ConverterError, match="was not written as planned"):

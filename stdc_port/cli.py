@@ -39,10 +39,19 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
 def _recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
-            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-                         help="Change the recipe: train.batch_size=8."),
-            click.option("--recipe", default=default, show_default=default or "by --cityscapes",
-                         help="Name of a recipe, or a .toml file."),
+            click.option(
+                "--set",
+                "overrides",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Change the recipe: train.batch_size=8.",
+            ),
+            click.option(
+                "--recipe",
+                default=default,
+                show_default=default or "by --cityscapes",
+                help="Name of a recipe, or a .toml file.",
+            ),
         ):
             command = option(command)
         return command
@@ -91,8 +100,9 @@ def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
 @click.option("--size", default="512x256", show_default=True, callback=_size, metavar="WxH")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @_common
-def scenes(folder: Path, size: tuple[int, int], json_path: Path | None, quiet: bool,
-           **counts: int) -> None:
+def scenes(
+    folder: Path, size: tuple[int, int], json_path: Path | None, quiet: bool, **counts: int
+) -> None:
     """Generate street scenes in the Cityscapes layout."""
     from converters.command_line import write_json
     from stdc_port.training.pipeline import generate
@@ -112,8 +122,9 @@ def scenes(folder: Path, size: tuple[int, int], json_path: Path | None, quiet: b
 @click.option("--iterations", type=click.IntRange(min=10), help="Length; default: the demo's.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @_common
-def pretrain(target: Path, iterations: int | None, seed: int, json_path: Path | None,
-             quiet: bool) -> None:
+def pretrain(
+    target: Path, iterations: int | None, seed: int, json_path: Path | None, quiet: bool
+) -> None:
     """Train a small STDC1 classifier in torch, on patches of generated scenes.
 
     It is saved in the authors' file layout. It stands in for their ImageNet checkpoint in the
@@ -127,8 +138,10 @@ def pretrain(target: Path, iterations: int | None, seed: int, json_path: Path | 
         with progress_bar("pretraining", plan.steps, quiet=quiet) as advance:
             result = pretrain(target, plan, advance=advance)
         if json_path is not None:
-            write_json(json_path, {"path": str(result.path), "top1": result.top1,
-                                   "classes": result.classes})
+            write_json(
+                json_path,
+                {"path": str(result.path), "top1": result.top1, "classes": result.classes},
+            )
     if not quiet:
         click.echo(f"{result.path}: {result.top1:.1f} % of patches from unseen scenes are right")
 
@@ -142,9 +155,18 @@ def pretrain(target: Path, iterations: int | None, seed: int, json_path: Path | 
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 @_recipe_options("generated")
 @_common
-def finetune(data: Path, weights: Path | None, scratch: bool, model: str | None, output: Path,
-             resume: bool, recipe: str, overrides: tuple[str, ...], json_path: Path | None,
-             quiet: bool) -> None:
+def finetune(
+    data: Path,
+    weights: Path | None,
+    scratch: bool,
+    model: str | None,
+    output: Path,
+    resume: bool,
+    recipe: str,
+    overrides: tuple[str, ...],
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
     """Fine-tune STDC-Seg and evaluate it."""
     if (weights is None) != scratch:
         raise click.UsageError("give either --init FILE, or --scratch for random weights")
@@ -165,8 +187,16 @@ def finetune(data: Path, weights: Path | None, scratch: bool, model: str | None,
 @click.option("--model", type=_MODELS, help="Default: the recipe's.")
 @_recipe_options("generated")
 @_common
-def evaluate(weights: Path, data: Path, split: str, model: str | None, recipe: str,
-             overrides: tuple[str, ...], json_path: Path | None, quiet: bool) -> None:
+def evaluate(
+    weights: Path,
+    data: Path,
+    split: str,
+    model: str | None,
+    recipe: str,
+    overrides: tuple[str, ...],
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
     """Print the IoU of every class, and their mean."""
     with _told():
         from stdc_port.training.evaluate import load_network
@@ -185,8 +215,15 @@ def evaluate(weights: Path, data: Path, split: str, model: str | None, recipe: s
 @click.option("--model", default="stdc1", show_default=True, type=_MODELS)
 @click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(min=0.05))
 @_common
-def predict(source: Path, weights: Path, output: Path, model: str, scale: float,
-            json_path: Path | None, quiet: bool) -> None:
+def predict(
+    source: Path,
+    weights: Path,
+    output: Path,
+    model: str,
+    scale: float,
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
     """Lay the classes of every picture in SOURCE over it, in Cityscapes' colours."""
     with _told():
         from converters.command_line import progress_bar, write_json
@@ -212,8 +249,16 @@ def predict(source: Path, weights: Path, output: Path, model: str, scale: float,
 @click.option("--output", "-o", default="runs/ablation", show_default=True, type=_PATH)
 @_recipe_options("generated")
 @_common
-def ablation(data: Path | None, weights: Path | None, seeds: str, output: Path, recipe: str,
-             overrides: tuple[str, ...], json_path: Path | None, quiet: bool) -> None:
+def ablation(
+    data: Path | None,
+    weights: Path | None,
+    seeds: str,
+    output: Path,
+    recipe: str,
+    overrides: tuple[str, ...],
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
     """Fine-tune with and without pretrained weights, everything else equal.
 
     Exit code 1 when the pretrained run is not ahead for every seed.
@@ -240,9 +285,16 @@ def ablation(data: Path | None, weights: Path | None, seeds: str, output: Path, 
 @click.option("--output", "-o", default="runs/cityscapes", show_default=True, type=_PATH)
 @_recipe_options(None)
 @_common
-def cityscapes(data: Path | None, weights: Path | None, model: str | None, output: Path,
-               recipe: str | None, overrides: tuple[str, ...], json_path: Path | None,
-               quiet: bool) -> None:
+def cityscapes(
+    data: Path | None,
+    weights: Path | None,
+    model: str | None,
+    output: Path,
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
     """Convert a torch checkpoint, prove it, fine-tune it in Paddle and evaluate it.
 
     With nothing given, everything is made here: a generated set and a small torch checkpoint.

@@ -77,5 +77,5 @@ class Ablation:
         figures = (100 * with_it, 100 * without, 100 * (with_it - without))
         table.add_row(name, f"{figures[0]:.2f}", f"{figures[1]:.2f}", f"{figures[2]:+.2f}")
 
-    def _of(self, seed: int, pretrained: bool) -> float:  # noqa: FBT001
+    def _of(self, seed: int, pretrained: bool) -> float:
         return next(a.miou for a in self.arms if (a.seed, a.pretrained) == (seed, pretrained))

@@ -115,8 +115,16 @@ def run_pipeline(
     if not quiet:
         Console().print(result)
     outcome = Outcome(
-        data, weights, converted, folder / "model.pdparams", result.miou, result.images,
-        result.absent, generated, recipe.model, recipe.evaluation.scale,
+        data,
+        weights,
+        converted,
+        folder / "model.pdparams",
+        result.miou,
+        result.images,
+        result.absent,
+        generated,
+        recipe.model,
+        recipe.evaluation.scale,
     )
     write_json(output / EVALUATION, {**outcome.to_json(), "evaluation": result.to_json()})
     return outcome
@@ -203,8 +211,19 @@ def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, qu
         console.print("  shown before for these very files")
         return
     proof.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "parity", str(source), "--converted", str(converted),
-               "--size", "128x256", "--json", str(verdict), *(["--quiet"] if quiet else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "parity",
+        str(source),
+        "--converted",
+        str(converted),
+        "--size",
+        "128x256",
+        "--json",
+        str(verdict),
+        *(["--quiet"] if quiet else []),
+    ]
     code = subprocess.run(command, check=False).returncode  # noqa: S603
     if code == 1:
         raise RefusedError("parity does not hold, nothing was trained", [f"see {verdict}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,9 @@ class Checkpoint(Mapping[str, LazyTensor]):
         tensors: the chosen tensors by key.
         wrapper: path of the dict inside the file that holds them, '' for the top.
         skipped: other content of the file, by path, described in words.
+        metadata: what the file says of itself in words.
+        files: the files that it lies in; ``path`` alone, or an index and its shards.
+        maps: the same, mapped into memory.
     """
 
     path: Path
@@ -60,6 +64,9 @@ class Checkpoint(Mapping[str, LazyTensor]):
     tensors: Mapping[str, LazyTensor] = field(repr=False)
     wrapper: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: tuple[Path, ...] = ()
+    maps: tuple[memoryview, ...] = field(default=(), repr=False)
 
     def __getitem__(self, key: str) -> LazyTensor:
         """Return one tensor."""
@@ -72,3 +79,14 @@ class Checkpoint(Mapping[str, LazyTensor]):
     def __len__(self) -> int:
         """Return the number of tensors."""
         return len(self.tensors)
+
+    def release(self) -> None:
+        """Give the memory of the pages read so far back; they are read again when needed."""
+        for data in self.maps:
+            release_pages(data)
+
+
+def release_pages(data: memoryview) -> None:
+    """Give the pages of a mapped file back to the system, where it knows how to take them."""
+    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.obj.madvise(mmap.MADV_DONTNEED)

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from converters.command_line import (
     CONTEXT,
     FALLS_SHORT,
     common_options,
     progress_bar,
+    show,
     stop,
     write_json,
 )
 from converters.convert import default_target
 from converters.errors import InputError, RefusedError
-from converters.execute import execute, report_of
+from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.plan import plan_conversion
 from converters.report import ConversionReport
@@ -95,7 +95,7 @@ def main(
     except InputError as error:
         stop(error)
     if not quiet:
-        Console().print(report)
+        show(report)
     if options["dry_run"] and options["strict"] and report.problems:
         raise SystemExit(FALLS_SHORT)
 
@@ -122,7 +122,7 @@ def convert(
     plan = plan_conversion(read_checkpoint(source, key=key), to=to, arch=arch, dtype=dtype)
     path = default_target(source, target, to)
     if dry_run:
-        return report_of(plan, str(path))
+        return report_of(plan, unwritten(path))
     with progress_bar("converting", 2 * len(plan.entries), quiet=quiet) as progress:
         return execute(plan, path, strict=strict, force=force, progress=progress)
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from converters.errors import InputError
+from converters.files import temporary_beside
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -25,16 +21,32 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def package_version() -> str:
     """Return the project's version, 'unknown' where it runs without being installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("stdc-port")
     except PackageNotFoundError:
         return "unknown"
 
 
+def show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print name and version and end, if wanted."""
+    if wanted:
+        click.echo(f"{context.find_root().info_name} {package_version()}")
+        context.exit()
+
+
 def common_options(command: Command) -> Command:
     """Add ``--json``, ``--quiet`` and ``--version`` to a command."""
     for option in (
-        click.version_option(package_version(), message="%(prog)s %(version)s"),
+        click.option(
+            "--version",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show_version,
+            help="Show the version and exit.",
+        ),
         click.option("--quiet", "-q", is_flag=True, help="Print errors alone."),
         click.option(
             "--json",
@@ -49,6 +61,13 @@ def common_options(command: Command) -> Command:
     return command
 
 
+def show(renderable: Any) -> None:
+    """Print a report or a table on stdout."""
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
 def stop(message: object, code: int = COULD_NOT) -> NoReturn:
     """End the command with one message on stderr."""
     click.echo(f"error: {message}", err=True)
@@ -61,18 +80,11 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with temporary_beside(path) as temporary:
+        with temporary.open("w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False, indent=1)
             file.write("\n")
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.replace(path)
 
 
 def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
@@ -89,14 +101,19 @@ def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
 @contextmanager
 def progress_bar(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """Yield a function to call once a step; the bar is on stderr, and only on a terminal."""
-    console = Console(stderr=True)
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    # Loaded where it is shown: rich takes longer to import than a small file to convert.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[step]}"),
     )
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total, step="")
         yield lambda step: bar.update(task, advance=1, step=step[-40:])

@@ -12,7 +12,15 @@ from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import FRAMEWORK_SUFFIX, Progress, alias_targets, execute, report_of
+from converters.execute import (
+    FRAMEWORK_SUFFIX,
+    Progress,
+    alias_targets,
+    execute,
+    report_of,
+    unwritten,
+    written_entries,
+)
 from converters.formats import read_checkpoint
 from converters.layouts.target import framework_of
 from converters.plan import Framework, plan_conversion
@@ -31,6 +39,7 @@ def convert_file(
     strict: bool = True,
     force: bool = False,
     dry_run: bool = False,
+    verify: bool = True,
     progress: Progress = lambda _: None,
 ) -> ConversionReport:
     """Convert a checkpoint file, every tensor accounted for.
@@ -46,6 +55,7 @@ def convert_file(
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
+        verify: read the target back and compare every tensor before it gets its name.
         progress: told each key as it is written and as it is verified.
 
     Raises:
@@ -56,8 +66,8 @@ def convert_file(
     path = default_target(Path(src), dst, to)
     plan = plan_conversion(checkpoint, to=to, arch=arch, layout=layout, dtype=dtype)
     if dry_run:
-        return report_of(plan, str(path))
-    return execute(plan, path, strict=strict, force=force, progress=progress)
+        return report_of(plan, unwritten(path))
+    return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
 
 
 def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:
@@ -86,10 +96,9 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
     plan = plan_conversion(checkpoint, to="paddle" if to == "paddle" else "torch", target=target)
     plan.require_complete()
-    converted = {}
-    for entry in plan.entries:
-        if entry.action != "alias":
-            converted.update(target_arrays(checkpoint, entry))
+    converted: dict[str, np.ndarray] = {}
+    for entry in written_entries(plan):
+        converted.update(target_arrays(checkpoint, entry))
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted

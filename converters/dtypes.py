@@ -7,6 +7,7 @@ bit for bit. Paddle itself reads a uint16 array as bfloat16.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class DType:
     Attributes:
         name: torch's and paddle's name.
         carrier: the numpy type whose bits stand for it.
-        storage: torch's legacy storage class, empty where there is none.
+        storage: torch's storage class, empty for the types that torch saves untyped.
         safetensors: its code in safetensors files, empty where there is none.
     """
 
@@ -29,12 +30,12 @@ class DType:
     storage: str = ""
     safetensors: str = ""
 
-    @property
+    @cached_property
     def numpy(self) -> np.dtype[np.generic]:
         """The carrier as a little-endian numpy type."""
         return np.dtype(self.carrier).newbyteorder("<")
 
-    @property
+    @cached_property
     def itemsize(self) -> int:
         """Bytes per element."""
         return self.numpy.itemsize
@@ -55,8 +56,9 @@ _ROWS = (
     DType("complex128", "c16", "ComplexDoubleStorage"),
     DType("float8_e4m3fn", "u1", safetensors="F8_E4M3"),
     DType("float8_e5m2", "u1", safetensors="F8_E5M2"),
-    DType("float8_e4m3fnuz", "u1"),
-    DType("float8_e5m2fnuz", "u1"),
+    DType("float8_e4m3fnuz", "u1", safetensors="F8_E4M3FNUZ"),
+    DType("float8_e5m2fnuz", "u1", safetensors="F8_E5M2FNUZ"),
+    DType("float8_e8m0fnu", "u1", safetensors="F8_E8M0"),
     DType("uint16", "u2", safetensors="U16"),
     DType("uint32", "u4", safetensors="U32"),
     DType("uint64", "u8", safetensors="U64"),

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from converters.bits import equal_bits
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME
-from converters.entries import Entry, as_bytes
+from converters.entries import Entry
 from converters.errors import ConverterError
-from converters.transforms import FLOATING, TRANSFORMS, cast
+from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
 
 Tensors = Mapping[str, LazyTensor]
 
@@ -30,10 +31,16 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
     change = transform.undo if entry.inverse else transform.apply
     if change is None:
         raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
-    dtype = source[entry.sources[0]].type
-    changed = change(gathered(source, entry.sources), dtype)
-    if dtype in FLOATING:
-        changed = cast(changed, dtype, BY_NAME[entry.dtype])
+    found, dtype = source[entry.sources[0]].type, BY_NAME[entry.dtype]
+    array = gathered(source, entry.sources)
+    if dtype == found:
+        changed = change(array, found)
+    elif transform.exact:
+        changed = change(rounded(array, found, dtype), dtype)
+    else:
+        # Through double precision, so that a fold and the new type round together, once.
+        double = change(to_float64(array, found), BY_NAME["float64"])
+        changed = from_float64(double, dtype)
     parts = changed if len(entry.targets) > 1 else (changed,)
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
 
@@ -58,9 +65,7 @@ def agrees(source: Tensors, entry: Entry, written: Tensors) -> bool:
     changed = any(source[key].dtype != entry.dtype for key in entry.sources)
     if not entry.sources or back is None or changed:
         wanted = target_arrays(source, entry)
-        return bool(wanted) and all(
-            np.array_equal(as_bytes(wanted[key]), as_bytes(written[key].load())) for key in wanted
-        )
+        return bool(wanted) and all(equal_bits(wanted[key], written[key].load()) for key in wanted)
     returned = back(gathered(written, entry.targets), found[0].type)
     # The same bytes one after the other, in whatever shape.
-    return np.array_equal(as_bytes(gathered(source, entry.sources)), as_bytes(returned))
+    return equal_bits(gathered(source, entry.sources), returned)

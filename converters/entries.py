@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from converters.bits import equal_bits
 from converters.checkpoint import LazyTensor
 
 ACTIONS = (
@@ -72,9 +71,4 @@ def same_bits(one: LazyTensor, two: LazyTensor) -> bool:
     """Return whether two tensors agree in type, shape and every bit."""
     if (one.shape, one.type) != (two.shape, two.type):
         return False
-    return np.array_equal(as_bytes(one.load()), as_bytes(two.load()))
-
-
-def as_bytes(array: np.ndarray) -> np.ndarray:
-    """Return an array's bytes, so that NaN equals NaN and −0 differs from 0."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return equal_bits(one.load(), two.load())

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from converters.dtypes import BY_NAME, DType
+from converters.background import Background, digest_of
+from converters.checkpoint import Checkpoint
+from converters.dtypes import BY_NAME
 from converters.elements import agrees, target_arrays
 from converters.errors import ConverterError, InputError
-from converters.formats import pdparams, read_checkpoint, torch_zip
-from converters.plan import ConversionPlan
-from converters.report import ConversionReport, FileFacts, facts_of
+from converters.files import check_target, temporary_beside
+from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
+from converters.formats.content import Content, Head
+from converters.plan import ConversionPlan, Entry
+from converters.report import ConversionReport, FileFacts
 
-Tensors = Iterable[tuple[str, DType, np.ndarray]]
-Writer = Callable[[BinaryIO, Tensors, Mapping[str, str]], None]
 Progress = Callable[[str], None]
+Writer = Callable[[BinaryIO, Content], None]
 
 WRITERS: dict[str, tuple[str, Writer]] = {
-    ".pdparams": (
-        pdparams.NAME,
-        lambda file, tensors, aliases: pdparams.write(file, with_second_names(tensors, aliases)),
-    ),
+    ".pdparams": (pdparams.NAME, pdparams.write),
     ".pth": (torch_zip.NAME, torch_zip.write),
     ".pt": (torch_zip.NAME, torch_zip.write),
+    ".safetensors": (safetensors_file.NAME, safetensors_file.write),
 }
 FRAMEWORK_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
+# Bytes read between two times that the pages of the mapped files are given back.
+RELEASE = 32 << 20
 
 
 def execute(
@@ -41,38 +41,47 @@ def execute(
     *,
     strict: bool = True,
     force: bool = False,
+    verify: bool = True,
     progress: Progress = lambda _: None,
 ) -> ConversionReport:
     """Write a plan's target.
 
     The file gets its name only after it was read back and every tensor, brought back, agreed bit
-    for bit with the source. Until then an older file of that name stays as it is.
+    for bit with the source. Until then an older file of that name stays as it is. One tensor is in
+    memory at a time, and both files are hashed beside the work.
 
     Args:
         plan: what to do.
         path: the target; its suffix tells the format.
         strict: refuse a plan with problems; otherwise write what can be written.
         force: replace an existing file.
+        verify: read the file back and compare.
         progress: told each key as it is written and as it is verified.
 
     Raises:
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: the target exists, cannot be written, or has an unknown suffix.
     """
-    path = Path(path)
+    path, sources = Path(path), plan.checkpoint.files
     if strict:
         plan.require_complete()
     form, writer = writer_for(plan, path)
-    check_target(plan, path, force=force)
+    check_target(path, sources, force=force)
+    source_digest = digest_of(*sources)
     with temporary_beside(path) as temporary:
         with temporary.open("wb") as file:
-            writer(file, tensors_of(plan, progress), alias_targets(plan))
+            writer(file, content_of(plan, progress))
             file.flush()
-            os.fsync(file.fileno())
-        verify(plan, temporary, progress)
-        facts = replace(facts_of_file(temporary, form), path=str(path))
+            safe = Background(lambda: os.fsync(file.fileno()))
+            digest = digest_of(temporary)
+            try:
+                if verify:
+                    compare(plan, temporary, progress)
+            finally:
+                safe.result()
+        facts = FileFacts(str(path), digest.result(), form, temporary.stat().st_size)
         temporary.replace(path)
-    return report_of(plan, str(path), facts)
+    return report_of(plan, facts, source_digest, verified=verify)
 
 
 def writer_for(plan: ConversionPlan, path: Path) -> tuple[str, Writer]:
@@ -84,70 +93,72 @@ def writer_for(plan: ConversionPlan, path: Path) -> tuple[str, Writer]:
     if path.suffix not in WRITERS:
         known = ", ".join(WRITERS)
         raise InputError(f"{path}: unknown suffix {path.suffix!r} for a target; choose of {known}")
-    if (path.suffix == ".pdparams") != (plan.to == "paddle"):
+    name, writer = WRITERS[path.suffix]
+    if name != safetensors_file.NAME and (name == pdparams.NAME) != (plan.to == "paddle"):
         raise InputError(
             f"{path}: the suffix does not fit --to {plan.to}; use {FRAMEWORK_SUFFIX[plan.to]}"
         )
-    return WRITERS[path.suffix]
+    return name, writer
 
 
-def check_target(plan: ConversionPlan, path: Path, *, force: bool) -> None:
-    """Refuse a target that would overwrite something.
+@dataclass
+class Releasing:
+    """Gives the pages of mapped files back to the system as tensors are gone through."""
 
-    Raises:
-        InputError: it is the source, a folder, or exists without ``force``; or its folder does not.
-    """
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
-    if path.exists() and plan.checkpoint.path.exists() and path.samefile(plan.checkpoint.path):
-        raise InputError(f"{path}: source and target are the same file; name another with -o")
-    if path.exists() and not force:
-        raise InputError(f"{path}: exists already; --force replaces it, -o names another")
+    checkpoints: Sequence[Checkpoint]
+    left: int = RELEASE
 
-
-@contextmanager
-def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a temporary file in the target's folder; it is gone afterwards, whatever happens.
-
-    Raises:
-        InputError: the folder cannot be written to, or the disk is full.
-    """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        # mkstemp makes a private file; the target gets what a plain open would have given it.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    try:
-        yield Path(name)
-    except OSError as error:
-        raise InputError(f"{path}: not written ({error.strerror or error})") from error
-    finally:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+    def __call__(self, read: int) -> None:
+        """Count the bytes just read."""
+        self.left -= read
+        if self.left < 0:
+            for checkpoint in self.checkpoints:
+                checkpoint.release()
+            self.left = RELEASE
 
 
-def tensors_of(plan: ConversionPlan, progress: Progress) -> Tensors:
-    """Yield the target's tensors one at a time."""
-    for entry in plan.entries:
-        if entry.action != "alias":
+def content_of(plan: ConversionPlan, progress: Progress) -> Content:
+    """Return what the target will hold; its tensors are made as they are asked for."""
+    entries = tuple(written_entries(plan))
+    done = Releasing((plan.checkpoint,))
+
+    def tensors() -> Iterator[np.ndarray]:
+        for entry in entries:
             for key, array in target_arrays(plan.checkpoint, entry).items():
                 progress(key)
-                yield key, BY_NAME[entry.dtype], array
+                yield array
+            done(sum(plan.checkpoint[key].nbytes for key in entry.sources))
+
+    return Content(
+        tuple(
+            Head(key, BY_NAME[entry.dtype], entry.shape)
+            for entry in entries
+            for key in entry.targets
+        ),
+        tensors,
+        alias_targets(plan),
+        metadata_of(plan),
+    )
 
 
-def with_second_names(tensors: Tensors, aliases: Mapping[str, str]) -> Tensors:
-    """Yield tensors, and after each the same under its second names."""
-    for key, dtype, array in tensors:
-        yield key, dtype, array
-        for second, first in aliases.items():
-            if first == key:
-                yield second, dtype, array
+def metadata_of(plan: ConversionPlan) -> dict[str, str]:
+    """Return what is known of the network, to be carried along where a format has room for it."""
+    facts = {
+        "format": {"paddle": "pd", "torch": "pt"}[plan.to],
+        "arch": plan.layout.arch,
+        "variant": plan.layout.variant,
+        "num_classes": str(plan.layout.num_classes or ""),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
+    """Return the entries whose target's elements are written; a gap in the source has none."""
+    return (
+        entry
+        for entry in plan.entries
+        if entry.targets and entry.action != "alias" and (entry.sources or entry.dtype)
+    )
 
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
@@ -156,60 +167,64 @@ def alias_targets(plan: ConversionPlan) -> dict[str, str]:
     return {
         key: firsts[key]
         for entry in plan.entries
-        for key in entry.targets
         if entry.action == "alias"
+        for key in entry.targets
     }
 
 
-def verify(plan: ConversionPlan, path: Path, progress: Progress) -> None:
+def compare(plan: ConversionPlan, path: Path, progress: Progress) -> None:
     """Read a written file back and compare every tensor with its source, bit for bit.
 
     Raises:
         ConverterError: a tensor or a key differs; the file must not be used.
     """
     written = read_checkpoint(path)
-    entries = [entry for entry in plan.entries if entry.sources or entry.dtype]
-    wanted = {entry.targets: entry for entry in entries if entry.targets}
-    keys = {key for targets in wanted for key in targets}
-    aliases = alias_targets(plan)
-    if set(written) != keys | set(aliases):
-        odd = sorted(set(written) ^ (keys | set(aliases)))
+    entries = tuple(written_entries(plan))
+    wanted = {key for entry in entries for key in entry.targets} | set(alias_targets(plan))
+    if set(written) != wanted:
+        odd = sorted(set(written) ^ wanted)
         raise ConverterError(f"{path}: the written file has other keys than planned: {odd[:5]}")
-    for targets, entry in wanted.items():
-        for key in targets:
+    done = Releasing((written, plan.checkpoint))
+    for entry in entries:
+        for key in entry.targets:
             progress(key)
         if not agrees(plan.checkpoint, entry, written):
             raise ConverterError(
                 f"{path}: {entry.target!r} was not written as planned; the disk is at fault"
             )
+        done(sum(written[key].nbytes for key in entry.targets))
 
 
-def facts_of_file(path: Path, form: str) -> FileFacts:
-    """Return size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileFacts(str(path), digest.hexdigest(), form, path.stat().st_size)
+def unwritten(path: Path) -> FileFacts:
+    """Return the facts of a target that a dry run does not write."""
+    return FileFacts(str(path), "", "", 0)
 
 
 def report_of(
-    plan: ConversionPlan, target: str, written: FileFacts | None = None
+    plan: ConversionPlan,
+    target: FileFacts,
+    digest: Background[str] | None = None,
+    *,
+    verified: bool = False,
 ) -> ConversionReport:
-    """Return the report of a plan, carried out if ``written`` is given."""
-    source, planned = facts_of(plan, target)
-    if plan.checkpoint.path.is_file():
-        source = facts_of_file(plan.checkpoint.path, plan.checkpoint.format)
+    """Return the report of a plan, carried out if the target has a size."""
+    source = plan.checkpoint
+    digest = digest or digest_of(*source.files)
+    try:
+        size = sum(path.stat().st_size for path in source.files)
+        facts = FileFacts(str(source.path), digest.result(), source.format, size)
+    except OSError as error:
+        raise InputError(f"{source.path}: cannot be read ({error.strerror or error})") from error
     return ConversionReport(
-        source=source,
-        target=written or planned,
+        source=facts,
+        target=target,
         arch=plan.layout.arch,
         variant=plan.layout.variant,
         num_classes=plan.layout.num_classes,
         entries=plan.entries,
         counts=plan.counts,
-        wrapper=plan.checkpoint.wrapper,
-        skipped=dict(plan.checkpoint.skipped),
+        wrapper=source.wrapper,
+        skipped=dict(source.skipped),
         problems=plan.problems,
-        verified=written is not None,
+        verified=verified,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from converters.checkpoint import Checkpoint
-from converters.entries import ACTIONS, Entry, as_bytes, same_bits
+from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
 from converters.planner import plan_entries
@@ -18,10 +18,8 @@ __all__ = [
     "ConversionPlan",
     "Entry",
     "Framework",
-    "as_bytes",
     "detect",
     "plan_conversion",
-    "same_bits",
     "without_prefix",
 ]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from converters.plan import Entry
 
-from converters.plan import ConversionPlan, Entry
+if TYPE_CHECKING:  # rich is loaded where something is shown
+    from rich.console import RenderableType
+    from rich.table import Table
 
 MEANING = {
     "copy": "as it is",
@@ -79,9 +79,13 @@ class ConversionReport:
 
     def __rich__(self) -> RenderableType:
         """Return the report for a terminal."""
+        from rich.console import Group
+
         return Group(*self._parts())
 
     def _parts(self) -> Iterator[RenderableType]:
+        from rich.text import Text
+
         network = " ".join(filter(None, (self.arch, self.variant)))
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
@@ -105,6 +109,9 @@ class ConversionReport:
 
 def counts_table(report: ConversionReport) -> Table:
     """Return the table of actions: how many, and what each means."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     table.add_column("action")
     table.add_column("tensors", justify="right")
@@ -122,10 +129,3 @@ def meaning(action: str, entries: tuple[Entry, ...]) -> str:
     if action in ("drop", "missing") and len(reasons) <= 2:
         return "; ".join(sorted(reasons))
     return MEANING.get(action, "")
-
-
-def facts_of(plan: ConversionPlan, target: str) -> tuple[FileFacts, FileFacts]:
-    """Return source and target of a plan before anything is written."""
-    path = plan.checkpoint.path
-    size = path.stat().st_size if path.is_file() else 0
-    return FileFacts(str(path), "", plan.checkpoint.format, size), FileFacts(target, "", "", 0)

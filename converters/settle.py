@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,14 +75,16 @@ def settle_layout(source: Source, arch: str, target: Any) -> Layout:
     Raises:
         InputError: the keys are a family's, but of another network than ``arch``.
     """
-    family = None
-    if arch != "generic":
-        family = stdc.detect(
-            source.shapes(), "auto" if target is not None else arch, framework=source.framework
-        )
     if target is not None:
         layout = target_layout.layout_of(target)
-        return with_family(layout, family) if family else layout
+        # Keys of a user's own network may look like the beginning of a family.
+        with suppress(InputError):
+            if family := stdc.detect(source.shapes(), framework=source.framework):
+                return with_family(layout, family)
+        return layout
+    family = None
+    if arch != "generic":
+        family = stdc.detect(source.shapes(), arch, framework=source.framework)
     if family is None and arch not in ("auto", "generic"):
         raise InputError(
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "

@@ -9,11 +9,24 @@ from typing import Any
 
 from converters.checkpoint import Checkpoint
 from converters.errors import InputError
-from converters.formats import pdparams, safetensors_file, torch_legacy, torch_zip
+from converters.formats import (
+    pdparams,
+    safetensors_file,
+    sharded,
+    torch_legacy,
+    torch_tar,
+    torch_zip,
+)
 from converters.formats.wrappers import choose_tensors
 
 # In this order: the legacy signature is also the beginning of a plain pickle.
-FORMATS: tuple[ModuleType, ...] = (torch_zip, torch_legacy, safetensors_file, pdparams)
+FORMATS: tuple[ModuleType, ...] = (
+    torch_zip,
+    torch_legacy,
+    torch_tar,
+    safetensors_file,
+    pdparams,
+)
 
 # What people have instead of a checkpoint, by how it begins.
 LOOKALIKES = (
@@ -21,6 +34,10 @@ LOOKALIKES = (
     (b"<!DOCTYPE", "an HTML page: the download gave a web page instead of the file"),
     (b"<html", "an HTML page: the download gave a web page instead of the file"),
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
+    (
+        b"\0" * 16,
+        "a lone tensor without a key (Paddle's use_binary_format): save a dict of it instead",
+    ),
 )
 
 
@@ -30,7 +47,8 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
     Nothing of the file is ever run. Neither torch nor paddle is needed.
 
     Args:
-        path: a torch file (zip or legacy, whatever its suffix), .safetensors or .pdparams.
+        path: a torch file (zip, legacy or tar, whatever its suffix), .safetensors, .pdparams, or
+            the index (``*.index.json``) of a checkpoint in shards.
         key: path of the dict inside the file to take ('ema' or 'model.net'); chosen by content
             if None.
 
@@ -39,11 +57,14 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
     """
     path = Path(path)
     data = map_file(path)
+    if sharded.matches(data):
+        return sharded.read(path, data, read_checkpoint)
     for form in FORMATS:
         if form.matches(data):
             content = read_content(form, path, data)
             wrapper, tensors, skipped = choose_tensors(path, content, key)
-            return Checkpoint(path, form.NAME, tensors, wrapper, skipped)
+            facts = getattr(content, "metadata", {})
+            return Checkpoint(path, form.NAME, tensors, wrapper, skipped, facts, (path,), (data,))
     raise InputError(f"{path}: {describe_unknown(data)}")
 
 
@@ -78,12 +99,12 @@ def map_file(path: Path) -> memoryview:
 
 def describe_unknown(data: memoryview) -> str:
     """Return what a file that is no checkpoint seems to be, and how to mend it."""
+    if bytes(data[257:262]) == b"ustar":
+        return "a real tar archive: unpack it and give the file inside"
     head = bytes(data[:64]).lstrip()
     for start, meaning in LOOKALIKES:
         if head.lower().startswith(start.lower()):
             return meaning
-    if bytes(data[257:262]) == b"ustar":
-        return "a real tar archive: unpack it and give the file inside"
     return (
         f"no known checkpoint format (it begins with {bytes(data[:8])!r}); "
         "expected torch (zip or legacy), safetensors or .pdparams"

@@ -45,10 +45,11 @@ class PickledDType(Buildable):
 class PickledArray(Buildable):
     """A numpy array of the file, its elements left in place."""
 
-    tensor: LazyTensor
+    tensor: LazyTensor | None
 
     def __init__(self, *_: Any) -> None:
         """Start empty: numpy fills the array in afterwards."""
+        self.tensor = None
 
     def build(self, state: Any) -> None:
         """Take numpy's state: version, shape, dtype, Fortran order, bytes.
@@ -108,11 +109,17 @@ NUMPY_GLOBALS = _known()
 
 
 def unwrap(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Replace arrays by tensors, (name, array) pairs by their tensor, and drop the name table."""
-    if isinstance(value, PickledArray):
-        return value.tensor
+    """Replace arrays by tensors, (name, array) pairs by their tensor, and drop the name table.
+
+    Raises:
+        InputError: an array was begun and never filled.
+    """
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], PickledArray):
-        return value[1].tensor
+        value = value[1]
+    if isinstance(value, PickledArray):
+        if value.tensor is None:
+            raise InputError("an array without its elements; the file is damaged: get it again")
+        return value.tensor
     if isinstance(value, dict) and depth:
         inside = {key: item for key, item in value.items() if key != NAME_TABLE}
         return {key: unwrap(item, depth - 1) for key, item in inside.items()}

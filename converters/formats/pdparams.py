@@ -1,25 +1,32 @@
 """Paddle's .pdparams: one pickle of (nested) dicts of numpy arrays.
 
 Paddle reads such a file with a full unpickler; ours runs nothing. Written files name numpy's
-``numpy.core`` so that old and new numpy read them.
+``numpy.core`` so that old and new numpy read them. What a file says of itself stands before the
+dict as a text that is taken off the stack at once: every unpickler passes over it.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import struct
-from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from converters.checkpoint import LazyTensor
 from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
+from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
 from converters.formats.pickle_machine import Known, PickleMachine, StateDict
 
 NAME = "pdparams"
+SLICE_TABLE = "UnpackBigParamInfor@@"
+REMARK = "stdc-convert "
 
 
 def _known() -> dict[tuple[str, str], Known]:
@@ -45,28 +52,86 @@ def read(path: Path, data: memoryview) -> Any:
     Raises:
         InputError: the pickle is broken or refused.
     """
-    content = PickleMachine(data, PADDLE_GLOBALS, where=str(path)).load()
-    return unwrap(content)
+    machine = PickleMachine(data, PADDLE_GLOBALS, where=str(path))
+    content = unwrap(machine.load())
+    if isinstance(content, dict):
+        content = StateDict(join_slices(content))
+        content.metadata = read_remark(machine)
+    return content
 
 
-def write(file: BinaryIO, tensors: Iterable[tuple[str, DType, np.ndarray]]) -> None:
-    """Write tensors one at a time as one pickle of protocol 4; only one is in memory.
+def join_slices(content: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the dict with those tensors whole that Paddle cut for protocols 2 and 3.
 
-    Args:
-        file: where to.
-        tensors: key, element type and C-ordered array in the type's carrier.
+    Such a pickle holds no more than 4 GiB in one piece; ``paddle.save`` cuts at 1 GiB.
+
+    Raises:
+        InputError: a slice is missing, or the slices do not fill the shape.
+    """
+    table = content.get(SLICE_TABLE)
+    if not isinstance(table, dict):
+        return content
+    whole: dict[Any, Any] = {}
+    taken: set[Any] = {SLICE_TABLE}
+    try:
+        for key, entry in table.items():
+            parts = [content[name] for name in entry["slices"]]
+            whole[key] = joined(parts, tuple(map(index, entry["OriginShape"])))
+            taken.update(entry["slices"])
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"its sliced tensors do not fit together ({error!r})") from error
+    return {key: value for key, value in content.items() if key not in taken} | whole
+
+
+def joined(parts: list[LazyTensor], shape: tuple[int, ...]) -> LazyTensor:
+    """Return one tensor of the slices that follow one another in it.
+
+    Raises:
+        ValueError: they do not fill the shape.
+    """
+    if sum(math.prod(part.shape) for part in parts) != math.prod(shape):
+        raise ValueError(f"{[part.shape for part in parts]} for shape {list(shape)}")
+    (kind,) = {part.type for part in parts}
+
+    def read_all() -> np.ndarray:
+        return np.concatenate([part.load().reshape(-1) for part in parts]).reshape(shape)
+
+    return LazyTensor(shape, kind, read_all)
+
+
+def read_remark(machine: PickleMachine) -> dict[str, str]:
+    """Return what a file that we wrote says of itself."""
+    machine.position = 2
+    if bytes(machine.data[7 : 7 + len(REMARK)]) != REMARK.encode():
+        return {}
+    machine.take(1)
+    return facts_in(machine.take(machine.number("<I"))[len(REMARK) :])
+
+
+def write(file: BinaryIO, content: Content) -> None:
+    """Write a state dict as one pickle of protocol 4, one tensor at a time.
 
     Raises:
         InputError: Paddle cannot hold an element type.
     """
-    file.write(b"\x80\x04}(")
-    for key, dtype, array in tensors:
-        if of_paddle_array(dtype.numpy) != dtype:
-            raise InputError(f"{key!r}: a .pdparams file cannot hold {dtype.name}")
-        file.write(text_opcode(key) + _array_head(dtype, array.shape))
-        file.write(b"\x8e" + struct.pack("<Q", array.nbytes))
-        file.write(array.astype(dtype.numpy, copy=False).data if array.size else b"")
+    for head in content.heads:
+        if of_paddle_array(head.type.numpy) != head.type:
+            raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
+    remark = text_opcode(REMARK + json.dumps(dict(content.metadata))) + b"0"
+    file.write(b"\x80\x04" + (remark if content.metadata else b"") + b"}(")
+    places = {first: place for place, first in enumerate(dict.fromkeys(content.aliases.values()))}
+    for head, elements in content.pieces():
+        file.write(text_opcode(head.key) + _array_head(head.type, head.shape))
+        file.write(b"\x8e" + struct.pack("<Q", len(elements)))
+        file.write(elements)
         file.write(b"tb")
+        if head.key in places:
+            file.write(b"r" + struct.pack("<I", places[head.key]))
+    # A second name refers to the array; its bytes stand in the file once.
+    file.writelines(
+        text_opcode(second) + b"j" + struct.pack("<I", places[first])
+        for second, first in content.aliases.items()
+    )
     file.write(b"u.")
 
 

@@ -54,6 +54,7 @@ class StateDict(dict[Any, Any]):
     """What an OrderedDict of the file becomes; attributes set on it (``_metadata``) are kept."""
 
     attributes: dict[str, Any]
+    metadata: dict[str, str]
 
     def build(self, state: Any) -> None:
         """Take the attributes that the file sets."""

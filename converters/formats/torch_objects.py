@@ -34,6 +34,8 @@ class Storage:
         data: its bytes; None until the reader has located them.
         checksum: CRC-32 of the bytes, 0 if there is none or it was found right.
         where: names the file in errors.
+        root: the storage that this one is a part of, None if it stands by itself.
+        start: first byte of it in the root.
     """
 
     key: str
@@ -42,6 +44,8 @@ class Storage:
     data: memoryview | None = None
     checksum: int = 0
     where: str = "the file"
+    root: Storage | None = None
+    start: int = 0
 
     def attach(self, data: memoryview) -> None:
         """Give the storage its bytes.
@@ -63,6 +67,8 @@ class Storage:
         Raises:
             InputError: they are not in the file, or damaged.
         """
+        if self.root is not None:
+            return self.root.bytes()[self.start : self.start + self.count * self.type.itemsize]
         if self.data is None:
             raise InputError(f"{self.where}: storage {self.key!r} is not in the file")
         if self.checksum and zlib.crc32(self.data) != self.checksum:
@@ -87,7 +93,25 @@ def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
         raise InputError(f"storage {key!r} has no known element type")
     if not (isinstance(key, str) and isinstance(count, int) and count >= 0):
         raise InputError(f"the persistent id {reference!r} names no tensor storage")
-    return storages.setdefault(key, Storage(key, kind.value, count))
+    storage = storages.setdefault(key, Storage(key, kind.value, count))
+    view = reference[5] if len(reference) > 5 else None
+    return storage if view is None else part_of(storage, *view)
+
+
+def part_of(root: Storage, key: Any, offset: int, count: int) -> Storage:
+    """Return a storage that is a part of another; torch before 0.4 made such for views.
+
+    Raises:
+        InputError: it reaches outside.
+    """
+    offset, count = index(offset), index(count)
+    if min(offset, count) < 0 or offset + count > root.count:
+        raise InputError(
+            f"storage {key!r} reaches outside storage {root.key!r} of {root.count} elements; "
+            "the file is damaged, get it again"
+        )
+    start = offset * root.type.itemsize
+    return Storage(root.key, root.type, count, root=root, start=start)
 
 
 def strided_view(
@@ -117,9 +141,15 @@ def check_view(
         )
 
 
-def _tensor(
+def tensor_of(
     storage: Any, offset: Any, shape: Any, stride: Any, dtype: DType | None = None
 ) -> LazyTensor:
+    """Return a view of a storage.
+
+    Raises:
+        InputError: it reaches outside.
+        TypeError: an argument is of another kind than a tensor needs.
+    """
     if not isinstance(storage, Storage):
         raise TypeError("a tensor needs a storage")
     kind = dtype or storage.type
@@ -129,7 +159,7 @@ def _tensor(
         shape,
         kind,
         lambda: strided_view(storage, kind, offset, shape, stride),
-        (storage.key, kind.name, offset, shape, stride),
+        (storage.key, kind.name, storage.start + offset * kind.itemsize, shape, stride),
     )
 
 
@@ -137,13 +167,17 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: A
     # Behind requires_grad and hooks: {'conj': True} or {'neg': True} for a view not yet computed.
     if len(rest) > 2 and rest[2]:
         raise InputError(f"a lazy view {rest[2]} of a tensor; resolve_conj() it before saving")
-    return _tensor(storage, offset, shape, stride)
+    return tensor_of(storage, offset, shape, stride)
 
 
 def _rebuild_typed(
     storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
 ) -> LazyTensor:
-    return _tensor(storage, offset, shape, stride, dtype.value)
+    return tensor_of(storage, offset, shape, stride, dtype.value)
+
+
+def _tensor_class(dtype: DType) -> str:
+    return dtype.storage.replace("Storage", "Tensor")
 
 
 def _parameter(data: Any, *_: Any) -> Any:
@@ -178,6 +212,7 @@ TORCH_GLOBALS: dict[tuple[str, str], Known] = NUMPY_GLOBALS | dict(
     [
         *(_row(m, n, call=function) for (m, n), function in _functions().items()),
         *(_row("torch", dtype.storage, value=dtype) for dtype in BY_STORAGE.values()),
+        *(_row("torch", _tensor_class(dtype)) for dtype in BY_STORAGE.values()),
         *(_row("torch", name, value=dtype) for name, dtype in BY_NAME.items()),
         _row("torch.storage", "UntypedStorage", value=UNTYPED),
         _row("torch", "UntypedStorage", value=UNTYPED),

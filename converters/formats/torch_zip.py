@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from converters.dtypes import DType
 from converters.errors import InputError
+from converters.formats.content import Content, Head, facts_in
 from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
-from converters.formats.pickle_machine import PickleMachine
+from converters.formats.pickle_machine import PickleMachine, StateDict
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
 
 NAME = "torch-zip"
+REMARK = "stdc_convert.json"
 ROOT = "archive"
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
@@ -42,16 +42,23 @@ def read(path: Path, data: memoryview) -> Any:
     storages: dict[str, Storage] = {}
 
     def persistent(reference: Any) -> Storage:
-        storage = storage_of(reference, storages)
+        named = storage_of(reference, storages)
+        storage = named.root or named
         if storage.data is None:
             member = f"{root}/data/{storage.key}"
             storage.attach(member_bytes(path, data, members, member))
             # torch can be told to save without checksums; they are 0 then.
             storage.checksum, storage.where = members[member].CRC, str(path)
-        return storage
+        return named
 
     pickled = member_bytes(path, data, members, f"{root}/data.pkl")
-    return unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
+    if members[f"{root}/data.pkl"].CRC not in (0, zlib.crc32(pickled)):
+        raise InputError(f"{path}: its table of tensors is damaged (checksum): download it again")
+    content = unwrap(PickleMachine(pickled, TORCH_GLOBALS, persistent, str(path)).load())
+    if f"{root}/{REMARK}" in members and isinstance(content, dict):
+        content = StateDict(content)
+        content.metadata = facts_in(member_bytes(path, data, members, f"{root}/{REMARK}"))
+    return content
 
 
 def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -106,27 +113,27 @@ def member_bytes(
     return data[start : start + info.file_size]
 
 
-def write(
-    file: BinaryIO, tensors: Iterable[tuple[str, DType, np.ndarray]], aliases: Mapping[str, str]
-) -> None:
+def write(file: BinaryIO, content: Content) -> None:
     """Write a state dict as torch.save does, one tensor at a time.
 
     Args:
         file: where to.
-        tensors: key, element type and C-ordered array in the type's carrier.
-        aliases: second keys, each with the key whose storage it shares.
+        content: the tensors; second keys share the storage of the first.
     """
-    heads: dict[str, bytes] = {}
+    objects: dict[str, bytes] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for number, (key, dtype, array) in enumerate(tensors):
-            heads[key] = _tensor_pickle(str(number), dtype, array.shape)
+        for number, (head, elements) in enumerate(content.pieces()):
+            objects[head.key] = _tensor_pickle(str(number), head)
             with archive.open(_member(f"{ROOT}/data/{number}"), "w", force_zip64=True) as member:
-                member.write(array.astype(dtype.numpy, copy=False).tobytes())
-        heads |= {second: heads[first] for second, first in aliases.items()}
-        body = b"".join(text_opcode(key) + head for key, head in heads.items())
+                member.write(elements)
+        objects |= {second: objects[first] for second, first in content.aliases.items()}
+        body = b"".join(text_opcode(key) + made for key, made in objects.items())
         pickled = b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."
-        for name, content in (("data.pkl", pickled), ("byteorder", b"little"), ("version", b"3\n")):
-            archive.writestr(_member(f"{ROOT}/{name}"), content)
+        texts = {"data.pkl": pickled, "byteorder": b"little", "version": b"3\n"}
+        if content.metadata:
+            texts[REMARK] = json.dumps(dict(content.metadata)).encode()
+        for name, text in texts.items():
+            archive.writestr(_member(f"{ROOT}/{name}"), text)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -134,15 +141,18 @@ def _member(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
-def _tensor_pickle(key: str, dtype: DType, shape: tuple[int, ...]) -> bytes:
+def _tensor_pickle(key: str, head: Head) -> bytes:
     """Return the opcodes that rebuild a contiguous tensor over the whole of its storage."""
-    sizes = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    storage = b"".join(
-        (
-            b"(" + text_opcode("storage") + f"ctorch\n{dtype.storage}\n".encode(),
-            text_opcode(key) + text_opcode("cpu") + integer_opcode(math.prod(shape)) + b"tQ",
-        )
-    )
-    view = integer_opcode(0) + tuple_opcodes(shape) + tuple_opcodes(sizes)
+    shape, count = head.shape, math.prod(head.shape)
+    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    # The types younger than typed storages are views of bytes; their own name comes last.
+    typed = bool(head.type.storage)
+    kind = f"ctorch\n{head.type.storage}\n" if typed else "ctorch.storage\nUntypedStorage\n"
+    size = integer_opcode(count if typed else count * head.type.itemsize)
+    name = b"" if typed else f"ctorch\n{head.type.name}\n".encode()
+    rebuild = b"_rebuild_tensor_v2" if typed else b"_rebuild_tensor_v3"
+    storage = b"(" + text_opcode("storage") + kind.encode() + text_opcode(key)
+    view = integer_opcode(0) + tuple_opcodes(shape) + tuple_opcodes(strides)
     hooks = b"\x89ccollections\nOrderedDict\n)R"
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + hooks + b"tR"
+    storage += text_opcode("cpu") + size + b"tQ"
+    return b"".join((b"ctorch._utils\n", rebuild, b"\n(", storage, view, hooks, name, b"tR"))

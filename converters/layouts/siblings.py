@@ -109,6 +109,20 @@ def by_name(path: str, found: Evidence) -> tuple[str, str, tuple[str, ...]]:
     return PARAMETER.kind, "", (f"{path!r}: {found.doubt}, and its name does not tell; {MEND}",)
 
 
+# The first whose names are all there tells the kind: names as regular expressions, the framework
+# whose keys they are ('' for both), and whether nothing else may be there.
+SIGNS = (
+    (("running_var",), "", False, "batch_norm"),
+    (("in_proj_weight",), "torch", False, "attention"),
+    (("q_proj_weight", "k_proj_weight", "v_proj_weight"), "torch", False, "attention"),
+    ((r"weight_ih_l\d+(_reverse)?",), "", False, "recurrent"),
+    ((r"\d+\.cell.*",), "paddle", False, "recurrent"),
+    (("weight_ih", "weight_hh"), "", False, "recurrent_cell"),
+    (("scale", "bias"), "paddle", True, "instance_norm"),
+    (("_weight",), "paddle", True, "prelu"),
+)
+
+
 def evidence(own: Shapes, framework: str) -> Evidence:
     """Return what the tensors of one layer say of its kind.
 
@@ -116,23 +130,12 @@ def evidence(own: Shapes, framework: str) -> Evidence:
         own: shapes by name.
         framework: whose layouts they have.
     """
-    names = set(own)
-    if "running_var" in names:
-        return Evidence("batch_norm")
-    if {"in_proj_weight", "in_proj_bias", "q_proj_weight"} & names and framework == "torch":
-        return Evidence("attention")
-    if any(re.fullmatch(r"weight_ih_l\d+(_reverse)?|\d+\.cell.*", name) for name in names):
-        return Evidence("recurrent")
-    if {"weight_ih", "weight_hh"} <= names:
-        return Evidence("recurrent_cell")
-    if names == {"scale", "bias"} and framework == "paddle":
-        return Evidence("instance_norm")
-    if names == {"_weight"} and framework == "paddle":
-        return Evidence("prelu")
+    for patterns, whose, alone, kind in SIGNS:
+        found = [any(re.fullmatch(pattern, name) for name in own) for pattern in patterns]
+        if all(found) and whose in ("", framework) and (not alone or len(own) == len(patterns)):
+            return Evidence(kind)
     weight = weight_of(own)
-    if weight is None:
-        return free_parameters(own)
-    return by_axes(weight, own)
+    return free_parameters(own) if weight is None else by_axes(weight, own)
 
 
 def weight_of(own: Shapes) -> tuple[int, ...] | None:

@@ -49,8 +49,9 @@ def layout_of(network: Any) -> Layout:
         InputError: it holds a layer of its framework for which no rule is known.
     """
     framework = framework_of(network)
-    walk = _Walk(framework, state_of(network, framework))
-    for path, holder in holders(network, framework).items():
+    state = state_of(network, framework)
+    walk = _Walk(framework, state)
+    for path, holder in holders(network, state).items():
         walk.visit(path, holder)
     return Layout(tuple(walk.layers), walk.aliases["torch"], paddle_aliases=walk.aliases["paddle"])
 
@@ -62,18 +63,16 @@ def state_of(network: Any, framework: str) -> Mapping[str, Any]:
     return state
 
 
-def holders(network: Any, framework: str) -> Mapping[str, Any]:
-    """Return every layer by path, parents first, shared ones under each of their paths."""
-    if framework == "torch":
-        return dict(network.named_modules(remove_duplicate=False))
-    return dict(_paddle_layers(network, ""))
-
-
-def _paddle_layers(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
-    # named_sublayers leaves out the second path of a shared layer; its state dict does not.
-    yield path, layer
-    for name, child in layer.named_children():
-        yield from _paddle_layers(child, join(path, name))
+def holders(network: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the layers that tensors lie in by path, parents first, shared ones under each path."""
+    found = {"": network}
+    for key in state:
+        parts = key.split(".")[:-1]
+        for depth in range(1, len(parts) + 1):
+            path, parent = ".".join(parts[:depth]), ".".join(parts[: depth - 1])
+            if path not in found:
+                found[path] = getattr(found[parent], parts[depth - 1])
+    return found
 
 
 @dataclass
@@ -98,7 +97,7 @@ class _Walk:
         other = self.other_path(path)
         inside = self.inside(path)
         own = {name for name in inside if "." not in name}
-        rule = self.rule_of(holder, needed=bool(own))
+        rule = self.rule_of(holder, needed=bool(inside))
         if rule is not None:
             for pair in rule.children:
                 ours, theirs = pair if self.framework == "torch" else pair[::-1]

@@ -37,6 +37,7 @@ PARAMETER = LayerRule("parameter", (), ())
 CONTAINERS = (
     *("Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"),
     *("Layer", "LayerList", "LayerDict", "RNN", "BiRNN"),
+    *("DataParallel", "DistributedDataParallel"),
     *("Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer"),
 )
 

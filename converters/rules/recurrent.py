@@ -55,13 +55,14 @@ def twins_of(names: list[str]) -> Mapping[str, str]:
     Args:
         names: names present in the layer's state dict.
     """
+    order = (*_TENSORS, "weight_ho")
     cells = sorted(
         (match for name in names if (match := _CELL.fullmatch(name))),
-        key=lambda match: (int(match[1]), match[2] or "", (*_TENSORS, "weight_ho").index(match[3])),
+        key=lambda cell: (int(cell[1]), cell[2] == "_bw", order.index(cell[3])),
     )
     twins = sorted(
         (match for name in names if (match := _TORCH.fullmatch(name))),
-        key=lambda match: (int(match[1]), match[2] or "", _TENSORS.index(match[0].split("_l")[0])),
+        key=lambda twin: (int(twin[1]), bool(twin[2]), order.index(twin[0].partition("_l")[0])),
     )
     return {twin[0]: cell[0] for twin, cell in zip(twins, cells, strict=False)}
 

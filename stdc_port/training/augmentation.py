@@ -28,8 +28,9 @@ class Normalisation:
 
     def apply(self, image: Image.Image) -> Floats:
         """(3, H, W) float32 of an RGB picture."""
-        values = np.asarray(image, np.float32) / np.float32(255)
-        values = (values - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        colours: Floats = np.asarray(image, np.float32) / np.float32(255)
+        values = (colours - mean) / std
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
@@ -85,9 +86,7 @@ class Augmentation:
         factor = max(self.crop[0] / max(width, 1), self.crop[1] / max(height, 1))
         return int(width * factor + 1), int(height * factor + 1)
 
-    def _place(
-        self, size: tuple[int, int], rng: np.random.Generator
-    ) -> tuple[int, int, int, int]:
+    def _place(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:
         left = int(rng.random() * (size[0] - self.crop[0]))
         top = int(rng.random() * (size[1] - self.crop[1]))
         return left, top, left + self.crop[0], top + self.crop[1]

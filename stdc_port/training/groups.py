@@ -71,16 +71,40 @@ def rules(recipe: OptimizerRecipe) -> tuple[Rule, ...]:
     norms = 1.0 if recipe.train_backbone_norms else 0.0
     kernel = 1.0 if recipe.decay_fuse_kernel else 0.0
     return (
-        Rule("classifier", r"cp\.backbone\.(conv_last|fc|bn|linear)\.", _ALL, 0, False,
-             "the classifier's own head takes no part in segmentation"),
-        Rule("unused heads", r"conv_out_sp(2|4|16)\.", _ALL, 0, False,
-             "no loss reaches these detail heads"),
-        Rule("backbone norms", r"cp\.backbone\.features\.", _PLAIN, norms, False,
-             "" if norms else "in no group of the authors; optimizer.train_backbone_norms"),
+        Rule(
+            "classifier",
+            r"cp\.backbone\.(conv_last|fc|bn|linear)\.",
+            _ALL,
+            0,
+            False,
+            "the classifier's own head takes no part in segmentation",
+        ),
+        Rule(
+            "unused heads",
+            r"conv_out_sp(2|4|16)\.",
+            _ALL,
+            0,
+            False,
+            "no loss reaches these detail heads",
+        ),
+        Rule(
+            "backbone norms",
+            r"cp\.backbone\.features\.",
+            _PLAIN,
+            norms,
+            False,
+            "" if norms else "in no group of the authors; optimizer.train_backbone_norms",
+        ),
         Rule("heads", head, ("weight",), recipe.head_factor, True),
         Rule("heads, norms", head, _PLAIN, recipe.head_factor, False),
-        Rule("fuse kernel", r"loss\.detail\.fuse_kernel", _ALL, kernel, True,
-             "" if kernel else "has no gradient; optimizer.decay_fuse_kernel"),
+        Rule(
+            "fuse kernel",
+            r"loss\.detail\.fuse_kernel",
+            _ALL,
+            kernel,
+            True,
+            "" if kernel else "has no gradient; optimizer.decay_fuse_kernel",
+        ),
         Rule("trunk", r"cp\.", ("weight",), 1, True),
         Rule("trunk, norms", r"cp\.", _PLAIN, 1, False),
     )
@@ -119,6 +143,8 @@ def network_parameters(network: Any, loss: Any) -> dict[str, tuple[Any, Paramete
     for prefix, root in (("", network), ("loss.", loss)):
         for path, layer in root.named_sublayers(include_self=True):
             for name, parameter in layer.named_parameters(include_sublayers=False):
+                if parameter.stop_gradient:
+                    continue  # Paddle keeps BN's running statistics among the parameters
                 full = prefix + (f"{path}.{name}" if path else name)
                 kind = _kind(type(layer).__name__, name)
                 found[full] = (parameter, ParameterFacts(kind, int(parameter.size)))

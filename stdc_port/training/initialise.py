@@ -118,7 +118,7 @@ def _refuse_misfits(
         if source[key].shape != target[place]
     ]
     problems += [
-        f"{key[len(_BACKBONE):]}: not in the file"
+        f"{key[len(_BACKBONE) :]}: not in the file"
         for key in fresh
         if key.startswith(f"{_BACKBONE}features.")
     ]

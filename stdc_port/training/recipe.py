@@ -223,8 +223,13 @@ def _describe(problem: Any) -> str:
 
 def _keys(sections: Iterable[Any]) -> list[str]:
     kind: Any = Recipe
-    types = {"data": DataRecipe, "train": TrainRecipe, "rate": RateRecipe,
-             "optimizer": OptimizerRecipe, "evaluation": EvaluationRecipe}
+    types = {
+        "data": DataRecipe,
+        "train": TrainRecipe,
+        "rate": RateRecipe,
+        "optimizer": OptimizerRecipe,
+        "evaluation": EvaluationRecipe,
+    }
     for section in sections:
         kind = types.get(str(section), kind)
     return list(kind.__dataclass_fields__)

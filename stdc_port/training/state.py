@@ -84,9 +84,7 @@ def network_arrays(layer: Any) -> dict[str, np.ndarray]:
     return {key: np.array(value.numpy()) for key, value in layer.state_dict().items()}
 
 
-def write_whole(
-    path: Path, write: Callable[[Path], None], agrees: Callable[[Path], bool]
-) -> None:
+def write_whole(path: Path, write: Callable[[Path], None], agrees: Callable[[Path], bool]) -> None:
     """Write a file through a temporary one that is checked before it takes the place.
 
     Raises:
@@ -99,7 +97,9 @@ def write_whole(
     try:
         write(temporary)
         if not agrees(temporary):
-            raise InputError(f"{path}: reads back differently from what was written; disk at fault?")
+            raise InputError(
+                f"{path}: reads back differently from what was written; disk at fault?"
+            )
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error

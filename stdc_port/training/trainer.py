@@ -185,8 +185,9 @@ class Trainer:
 
     def _step(self, batch: Batch) -> tuple[float, dict[str, float]]:
         self._optimizer.set_lr(self._schedule.rate(self.iteration))
-        losses = self._loss(self.network(paddle.to_tensor(batch.images)),
-                            paddle.to_tensor(batch.labels))
+        losses = self._loss(
+            self.network(paddle.to_tensor(batch.images)), paddle.to_tensor(batch.labels)
+        )
         total = float(losses.total)
         if not np.isfinite(total):
             raise NotFiniteError(

@@ -15,6 +15,7 @@ from samples import bits
 from converters import InputError, read_checkpoint
 from converters.dtypes import BY_NAME
 from converters.formats import pdparams, torch_zip
+from converters.formats.content import content_of
 
 FAST = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -145,7 +146,7 @@ def rows_of(state: dict[str, torch.Tensor]):
 def test_written_torch_files_load_with_weights_only(state):
     file = io.BytesIO()
     first = next(iter(state))
-    torch_zip.write(file, rows_of(state), {"a second name": first})
+    torch_zip.write(file, content_of(rows_of(state), {"a second name": first}))
     file.seek(0)
     found = torch.load(file, weights_only=True)
     second = found.pop("a second name")
@@ -163,7 +164,7 @@ def test_written_torch_files_load_with_weights_only(state):
 def test_written_paddle_files_load_with_paddle(tmp_path, state):
     path = tmp_path / "b.pdparams"
     with path.open("wb") as file:
-        pdparams.write(file, rows_of(state))
+        pdparams.write(file, content_of(rows_of(state)))
     found = paddle.load(str(path))
     assert list(found) == list(state)
     for key, value in found.items():
@@ -177,7 +178,7 @@ def test_equal_weights_give_equal_files(tmp_path):
     state = {"w": random_tensor("float32", (3, 4), 1), "n": torch.tensor(7)}
     files = [io.BytesIO(), io.BytesIO()]
     for file in files:
-        torch_zip.write(file, rows_of(state), {})
+        torch_zip.write(file, content_of(rows_of(state)))
     assert files[0].getvalue() == files[1].getvalue()
 
 

@@ -1,5 +1,6 @@
 """Every kind of layer: converted, both compute the same in float64, and the way back is exact."""
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -17,6 +18,8 @@ TOLERANCE = 1e-9
 FLOORS: dict[str, tuple[float, str]] = {
     "local_response_norm": (2e-7, "paddle.scale keeps alpha and k in single precision"),
 }
+# A torch Linear cannot tell that the weights come from a class of Paddle's with torch's layout.
+ONE_WAY = ("compat_linear",)
 SEEDS = range(4)
 
 
@@ -32,8 +35,8 @@ def make(kind: str, seed: int, *, square: bool = False) -> Pair:
     """Build both layers; torch's hold values as training leaves them, another seed per tensor."""
     random = np.random.default_rng([seed, zlib.crc32(kind.encode())])
     pair = KINDS[kind](random, square)
-    pair.torch.double().eval()
-    pair.paddle.eval()
+    for network in (pair.torch.double(), pair.paddle):
+        network.train() if pair.training else network.eval()
     with torch.no_grad():
         for key, tensor in [*pair.torch.named_parameters(), *pair.torch.named_buffers()]:
             random = generator(seed, key)
@@ -83,6 +86,7 @@ def paddle_results(pair: Pair) -> tuple[list[np.ndarray], dict[str, np.ndarray]]
     gradients = {
         key: value.grad.numpy()
         for key, value in pair.paddle.state_dict().items()
+        if not pair.extra or re.search(pair.extra, key) is None
         if not value.stop_gradient and value.grad is not None
     }
     return [one.numpy() for one in results], gradients
@@ -129,6 +133,8 @@ def test_a_layer_computes_the_same_and_comes_back(kind: str, seed: int) -> None:
     found = errors(pair)
     assert found
     assert max(found.values()) <= limit, found
+    if kind in ONE_WAY:
+        return
     back = convert_state_dict(pair.paddle.state_dict(), pair.torch)
     assert set(back) == set(before)
     for key, array in back.items():

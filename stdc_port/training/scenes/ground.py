@@ -96,24 +96,25 @@ def _surfaces(
     tint = 1 + rng.uniform(-0.07, 0.07, 3)
     tone = (asphalt * float(tint[0]), asphalt * float(tint[1]), asphalt * float(tint[2]))
     stains = noise(x * 0.6, z * 0.15, 3)
-    colours = grained(tone, grain * 0.25 + stains * 0.35, 1.0)
-    colours = np.where(_markings(street, x, z, rng)[..., None] > 0, 0.75 + 0.3 * grain[..., None], colours)
+    colours: Floats = grained(tone, grain * 0.25 + stains * 0.35, 1.0)
+    painted = _markings(street, x, z, rng)[..., None] > 0
+    colours = np.where(painted, 0.75 + 0.3 * grain[..., None], colours).astype(np.float32)
     labels = np.full(x.shape, ID_OF_NAME["road"], np.uint8)
     if street.parking:
         labels[(x > street.right - 2.2)] = ID_OF_NAME["parking"]
     slabs = asphalt * float(rng.uniform(0.9, 1.6))
-    paving = grained((slabs * 1.04, slabs, slabs * 0.95), stains * 0.3 + grain * 0.15, 1.0)
+    paving: Floats = grained((slabs * 1.04, slabs, slabs * 0.95), stains * 0.3 + grain * 0.15, 1.0)
     size = float(rng.uniform(0.5, 1.2))
     joints = np.maximum(stripes(x + 40, size, 0.08), stripes(z, size * 1.5, 0.08))
-    paving = paving * (1 - 0.3 * joints[..., None])
+    paving = (paving * (1 - 0.3 * joints[..., None])).astype(np.float32)
     edge = np.maximum(street.left - x, x - street.right)
-    paving = np.where((edge < 0.22)[..., None], slabs * 1.25, paving)
+    paving = np.where((edge < 0.22)[..., None], slabs * 1.25, paving).astype(np.float32)
     earth = float(rng.uniform(0.2, 0.38))
     growth = (earth * float(rng.uniform(0.75, 1.25)), earth, earth * float(rng.uniform(0.4, 0.75)))
     verge = grained(growth, noise(x * 2.5, z * 1.2, 4), 1.1)
     for surface, label, start in ((paving, "sidewalk", 0.0), (verge, "terrain", street.pavement)):
         beyond = edge > start
-        colours = np.where(beyond[..., None], surface, colours)
+        colours = np.where(beyond[..., None], surface, colours).astype(np.float32)
         labels[beyond] = ID_OF_NAME[label]
     return labels, np.asarray(colours, np.float32)
 

@@ -44,7 +44,12 @@ class Spot:
 
     def shadow(self, half_width: float, length: float) -> None:
         """Darken the ground beneath."""
-        flat = [(-half_width, -0.3), (half_width, -0.3), (half_width, length), (-half_width, length)]
+        flat = [
+            (-half_width, -0.3),
+            (half_width, -0.3),
+            (half_width, length),
+            (-half_width, length),
+        ]
         corners = [(self.x + across * 1.1, 0.0, self.z + away) for across, away in flat]
         region = self.canvas.polygon([self.camera.project(corner) for corner in corners])
         self.canvas.shade(region, 0.45)
@@ -129,7 +134,12 @@ def paint_person(spot: Spot, rng: np.random.Generator) -> None:
     spot.shadow(0.3, 0.5)
     for side in (-1, 1):
         foot = side * stride
-        leg = [(foot - 0.09, 0), (foot + 0.09, 0), (side * 0.09 + 0.1, hip), (side * 0.09 - 0.1, hip)]
+        leg = [
+            (foot - 0.09, 0),
+            (foot + 0.09, 0),
+            (side * 0.09 + 0.1, hip),
+            (side * 0.09 - 0.1, hip),
+        ]
         spot.facing(leg, dimmed(trousers, 0.8 + 0.1 * side), "person")
     _upper_body(spot, rng, coat=coat, base=hip, tall=tall, lean=0.0, label="person")
 
@@ -145,7 +155,12 @@ def _upper_body(
     label: str,
 ) -> None:
     shoulder, half = tall * 0.84, 0.22
-    torso = [(-0.2, base - 0.12), (0.2, base - 0.12), (half + lean, shoulder), (-half + lean, shoulder)]
+    torso = [
+        (-0.2, base - 0.12),
+        (0.2, base - 0.12),
+        (half + lean, shoulder),
+        (-half + lean, shoulder),
+    ]
     spot.facing(torso, coat, label)
     for side in (-1, 1):
         hand = side * float(rng.uniform(0.25, 0.42)) + lean
@@ -154,7 +169,9 @@ def _upper_body(
     skin = float(rng.uniform(0.25, 0.8))
     spot.facing(disc(lean * 1.3, tall - 0.12, 0.125), (skin, skin * 0.75, skin * 0.6), label)
     hair = float(rng.uniform(0.03, 0.5))
-    spot.facing(box(lean * 1.3 - 0.11, tall - 0.1, lean * 1.3 + 0.11, tall), (hair, hair, hair), label)
+    spot.facing(
+        box(lean * 1.3 - 0.11, tall - 0.1, lean * 1.3 + 0.11, tall), (hair, hair, hair), label
+    )
 
 
 def paint_bicycle(spot: Spot, rng: np.random.Generator, *, ridden: bool) -> None:
@@ -162,16 +179,25 @@ def paint_bicycle(spot: Spot, rng: np.random.Generator, *, ridden: bool) -> None
     squeeze = float(rng.uniform(0.2, 1.0))
     paint = pick_paint(rng)
     reach = 0.55 * squeeze
-    hull = [(-reach - 0.33 * squeeze, 0.0), (reach + 0.33 * squeeze, 0.0),
-            (reach + 0.33 * squeeze, 0.6), (reach, 1.0), (-reach, 0.95),
-            (-reach - 0.33 * squeeze, 0.6)]
+    hull = [
+        (-reach - 0.33 * squeeze, 0.0),
+        (reach + 0.33 * squeeze, 0.0),
+        (reach + 0.33 * squeeze, 0.6),
+        (reach, 1.0),
+        (-reach, 0.95),
+        (-reach - 0.33 * squeeze, 0.6),
+    ]
     spot.shadow(reach + 0.2, 0.4)
     spot.facing(hull, None, "bicycle")
     for along in (-reach, reach):
         spot.facing(disc(along, 0.34, 0.34, squeeze), (0.06, 0.06, 0.06), None)
         spot.facing(disc(along, 0.34, 0.27, squeeze), (0.4, 0.4, 0.4), None)
-    for (a, b), (c, d) in (((-reach, 0.34), (0.0, 0.8)), ((0.0, 0.8), (reach, 0.34)),
-                           ((-reach, 0.95), (reach * 0.9, 0.8)), ((-reach, 0.34), (reach, 0.4))):
+    for (a, b), (c, d) in (
+        ((-reach, 0.34), (0.0, 0.8)),
+        ((0.0, 0.8), (reach, 0.34)),
+        ((-reach, 0.95), (reach * 0.9, 0.8)),
+        ((-reach, 0.34), (reach, 0.4)),
+    ):
         spot.facing([(a - 0.04, b), (a + 0.04, b), (c + 0.04, d), (c - 0.04, d)], paint, None)
     if ridden:
         tall = float(rng.uniform(1.6, 1.9))

@@ -132,8 +132,14 @@ def _paint_own_car(canvas: Canvas, rng: np.random.Generator) -> None:
         return
     height, width = canvas.labels.shape
     top = height * float(rng.uniform(0.9, 0.96))
-    outline = [(0, height), (0, top + height * 0.03), (width * 0.25, top), (width * 0.75, top),
-               (width, top + height * 0.03), (width, height)]
+    outline = [
+        (0, height),
+        (0, top + height * 0.03),
+        (width * 0.25, top),
+        (width * 0.75, top),
+        (width, top + height * 0.03),
+        (width, height),
+    ]
     region = canvas.polygon(outline)
     if region is None:
         return

@@ -55,7 +55,9 @@ def pick_masonry(rng: np.random.Generator) -> Colour:
 
 def grained(colour: Colour, grain: Floats, strength: float) -> Floats:
     """(…, 3): a colour made lighter and darker by noise of shape (…)."""
-    return np.asarray(np.asarray(colour, np.float32) * (1 + strength * grain[..., None]), np.float32)
+    return np.asarray(
+        np.asarray(colour, np.float32) * (1 + strength * grain[..., None]), np.float32
+    )
 
 
 def stripes(coordinate: Floats, period: float, share: float) -> Floats:

@@ -25,7 +25,9 @@ def _lamps(spot: Spot, half: float, up: float, rng: np.random.Generator, label: 
     front = rng.random() < 0.4
     colour: Colour = (0.95, 0.93, 0.8) if front else (0.65, 0.05, 0.05)
     for side in (-1, 1):
-        spot.facing(box(side * half * 0.82 - 0.12, up, side * half * 0.82 + 0.12, up + 0.15), colour, label)
+        spot.facing(
+            box(side * half * 0.82 - 0.12, up, side * half * 0.82 + 0.12, up + 0.15), colour, label
+        )
 
 
 def _wheels_facing(spot: Spot, half: float, label: str) -> None:
@@ -51,9 +53,21 @@ def paint_car(spot: Spot, rng: np.random.Generator) -> None:
     for along in (0.8, length - 0.85):
         spot.sideways(disc(along, 0.33, 0.33), _TYRE, "car", at)
     _wheels_facing(spot, half, "car")
-    face = [(-half, 0.28), (half, 0.28), (half, 0.9), (half * 0.78, roof), (-half * 0.78, roof), (-half, 0.9)]
+    face = [
+        (-half, 0.28),
+        (half, 0.28),
+        (half, 0.9),
+        (half * 0.78, roof),
+        (-half * 0.78, roof),
+        (-half, 0.9),
+    ]
     spot.facing(face, paint, "car")
-    pane = [(-half * 0.82, 0.95), (half * 0.82, 0.95), (half * 0.68, roof - 0.1), (-half * 0.68, roof - 0.1)]
+    pane = [
+        (-half * 0.82, 0.95),
+        (half * 0.82, 0.95),
+        (half * 0.68, roof - 0.1),
+        (-half * 0.68, roof - 0.1),
+    ]
     spot.facing(pane, glass, "car")
     spot.facing(box(-0.26, 0.5, 0.26, 0.62), (0.85, 0.85, 0.8), "car")
     _lamps(spot, half, 0.68, rng, "car")
@@ -64,8 +78,18 @@ def _car_side(length: float, roof: float) -> tuple[Outline, Outline, tuple[Outli
     start, stop = length * 0.05, length * 0.72
     cabin = [(start, 0.9), (stop, 0.9), (stop - 0.7, roof), (start + 0.45, roof)]
     middle = (start + stop) / 2
-    rear = [(start + 0.3, 0.97), (middle - 0.05, 0.97), (middle - 0.05, roof - 0.1), (start + 0.6, roof - 0.1)]
-    front = [(middle + 0.05, 0.97), (stop - 0.2, 0.97), (stop - 0.75, roof - 0.1), (middle + 0.05, roof - 0.1)]
+    rear = [
+        (start + 0.3, 0.97),
+        (middle - 0.05, 0.97),
+        (middle - 0.05, roof - 0.1),
+        (start + 0.6, roof - 0.1),
+    ]
+    front = [
+        (middle + 0.05, 0.97),
+        (stop - 0.2, 0.97),
+        (stop - 0.75, roof - 0.1),
+        (middle + 0.05, roof - 0.1),
+    ]
     return body, cabin, (rear, front)
 
 

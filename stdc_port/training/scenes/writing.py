@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -74,7 +73,7 @@ def write_scenes(
                 advance()
         (temporary / MARKER).write_text(json.dumps(asdict(scenes), indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return True

@@ -1,0 +1,60 @@
+"""Work that goes on beside the rest: hashing a file while numpy is loaded or tensors compared."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+# Large, since each block waits for its turn among Python's threads.
+BLOCK = 8 << 20
+
+
+class Background(Generic[Result]):
+    """A function that runs in a thread of its own, which dies with the process.
+
+    Args:
+        function: what to run; hashing, reading and writing let other threads go on meanwhile.
+    """
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is wanted
+            self._error = error
+
+    _error: BaseException | None = None
+
+    def result(self) -> Result:
+        """Wait for the function and return its result, or raise what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def sha256_of(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of files, one after the other.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK))
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(block):
+                digest.update(block[:count])
+    return digest.hexdigest()
+
+
+def digest_of(*paths: Path) -> Background[str]:
+    """Start to compute the SHA-256 of files, one after the other."""
+    return Background(lambda: sha256_of(paths))

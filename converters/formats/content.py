@@ -1,0 +1,88 @@
+"""What a writer is given: all heads at once, the elements one tensor at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from converters.bits import raw
+from converters.dtypes import DType
+
+
+@dataclass(frozen=True)
+class Head:
+    """A tensor to be written, without its elements.
+
+    Attributes:
+        key: its name in the file.
+        type: its element type.
+        shape: its sizes.
+    """
+
+    key: str
+    type: DType
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A state dict to be written.
+
+    Attributes:
+        heads: the tensors, in the file's order.
+        tensors: gives their elements in the same order, in the types' carriers.
+        aliases: second keys, each with the key of its tensor.
+        metadata: what the file shall say of itself, where its format has room for it.
+    """
+
+    heads: tuple[Head, ...]
+    tensors: Callable[[], Iterable[np.ndarray]]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def pieces(self) -> Iterable[tuple[Head, memoryview]]:
+        """Yield every tensor's head and its bytes: C order, little-endian."""
+        for head, array in zip(self.heads, self.tensors(), strict=True):
+            yield head, raw(np.asarray(array, dtype=head.type.numpy))
+
+
+def json_object(text: bytes) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: it is none, or names a key twice.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("it names a key twice")
+        return dict(pairs)
+
+    try:
+        found = json.loads(text, object_pairs_hook=unique)
+    except RecursionError as error:
+        raise ValueError("it is nested without end") from error
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - one error for all that is wrong with it
+    return found
+
+
+def facts_in(text: memoryview) -> dict[str, str]:
+    """Return what a file that we wrote says of itself, {} if that is not readable."""
+    try:
+        return {key: str(value) for key, value in json_object(bytes(text)).items()}
+    except ValueError:
+        return {}
+
+
+def content_of(
+    rows: Iterable[tuple[str, DType, np.ndarray]], aliases: Mapping[str, str] | None = None
+) -> Content:
+    """Return the content of tensors that are in memory: key, element type and elements of each."""
+    kept = list(rows)
+    heads = tuple(Head(key, dtype, array.shape) for key, dtype, array in kept)
+    return Content(heads, lambda: [array for _, _, array in kept], aliases or {})

@@ -1,0 +1,96 @@
+"""Checkpoints in shards: an index names for every key the file that holds it.
+
+Hugging Face's libraries write ``model.safetensors.index.json`` and ``pytorch_model.bin.index.json``
+so: ``{"metadata": …, "weight_map": {key: file beside the index}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from converters.checkpoint import Checkpoint, LazyTensor
+from converters.errors import InputError
+from converters.formats.content import json_object
+
+
+def matches(data: memoryview) -> bool:
+    """Return whether the bytes begin as JSON does."""
+    return bytes(data[:64]).lstrip()[:1] == b"{"
+
+
+def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint]) -> Checkpoint:
+    """Return the tensors of all shards, in the index's order.
+
+    Raises:
+        InputError: the index is broken, a shard or a key is missing, or a key stands in two shards.
+    """
+    weight_map = read_index(path, data)
+    names = sorted(set(weight_map.values()))
+    missing = [name for name in names if not (path.parent / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of {len(names)} shards are missing beside the index: "
+            f"{', '.join(missing[:5])}; download them too"
+        )
+    shards = {name: read_shard(path.parent / name) for name in names}
+    problems = list(disagreements(weight_map, shards))
+    if problems:
+        raise InputError(f"{path}: index and shards disagree: {'; '.join(problems[:5])}")
+    return Checkpoint(
+        path,
+        f"{shards[names[0]].format}-sharded",
+        {key: apart(shards[name][key], name) for key, name in weight_map.items()},
+        skipped={
+            f"{name}:{inner}": what
+            for name, shard in shards.items()
+            for inner, what in shard.skipped.items()
+        },
+        metadata=dict(shards[names[0]].metadata),
+        files=(path, *(path.parent / name for name in names)),
+        maps=(data, *(each for shard in shards.values() for each in shard.maps)),
+    )
+
+
+def read_index(path: Path, data: memoryview) -> dict[str, str]:
+    """Return the name of the shard of every key.
+
+    Raises:
+        InputError: the file is no index, or names a file outside its folder.
+    """
+    try:
+        index = json_object(bytes(data))
+    except ValueError as error:
+        raise InputError(f"{path}: begins like JSON but is not readable ({error})") from error
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise InputError(
+            f"{path}: JSON without a 'weight_map', so no index of shards; give the checkpoint"
+        )
+    for name in weight_map.values():
+        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise InputError(f"{path}: names {name!r}, which is no file beside the index; refused")
+    return weight_map
+
+
+def disagreements(weight_map: Mapping[str, str], shards: Mapping[str, Checkpoint]) -> Iterator[str]:
+    """Yield where index and shards differ: keys that are missing, doubled or not in the index."""
+    holders: dict[str, list[str]] = {}
+    for name, shard in shards.items():
+        for key in shard:
+            holders.setdefault(key, []).append(name)
+    for key, name in weight_map.items():
+        if name not in holders.get(key, []):
+            yield f"{key!r} is not in {name}"
+    for key, names in holders.items():
+        if len(names) > 1:
+            yield f"{key!r} stands in {' and in '.join(names)}"
+        elif key not in weight_map:
+            yield f"{key!r} of {names[0]} is not in the index"
+
+
+def apart(tensor: LazyTensor, shard: str) -> LazyTensor:
+    """Return a tensor whose identity is not confused with that of another shard's."""
+    identity: Any = None if tensor.identity is None else (shard, tensor.identity)
+    return LazyTensor(tensor.shape, tensor.type, tensor.read, identity)

@@ -1,0 +1,125 @@
+"""What the commands do, step by step: data checked, network trained, network evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from converters.command_line import progress_bar, write_json
+from stdc_port.training.ablation import Ablation, Arm
+from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs
+from stdc_port.training.groups import group_table
+from stdc_port.training.metrics import Evaluation
+from stdc_port.training.recipe import Recipe
+
+EVALUATION = "evaluation.json"
+
+
+def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tuple[Pair, ...]]:
+    """The pairs of some splits, every file of which has been opened.
+
+    Raises:
+        InputError: listing all that is wrong with the folder.
+    """
+    found = [find_pairs(root, split) for split in splits]
+    every = [pair for pairs in found for pair in pairs]
+    with progress_bar("checking the data", len(every), quiet=quiet) as advance:
+        check_pairs(root, every, advance=advance)
+    return found
+
+
+def finetune(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    weights: Path | None,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Evaluation:
+    """Train by a recipe and evaluate on the validation split.
+
+    Args:
+        recipe: what settles the run.
+        data: a Cityscapes folder.
+        folder: of the run.
+        weights: converted file with the first weights, None for random ones.
+        resume: go on from the folder's checkpoint.
+        quiet: print nothing.
+
+    Raises:
+        InputError: bad data or weights, a checkpoint that does not fit, a loss not finite.
+        RefusedError: weights that do not fit the network.
+    """
+    from stdc_port.training.trainer import Trainer
+
+    train, val = checked_pairs(data, ("train", "val"), quiet=quiet)
+    trainer = Trainer(recipe, folder, weights)
+    console = Console(stderr=True, quiet=quiet)
+    if resume:
+        trainer.resume()
+        console.print(f"resumed at iteration {trainer.iteration}")
+    console.print(trainer.initialisation.summary())
+    for key, reason in _dropped(trainer.initialisation.dropped):
+        console.print(f"  dropped {key}: {reason}")
+    console.print(group_table(trainer.groups))
+    left = recipe.train.iterations - trainer.iteration
+    with progress_bar("training", left, quiet=quiet) as advance:
+        trainer.train(train, advance)
+    return evaluate(trainer.network, recipe, val, folder, quiet=quiet)
+
+
+def evaluate(
+    network: object, recipe: Recipe, pairs: Sequence[Pair], folder: Path | None, *, quiet: bool
+) -> Evaluation:
+    """Evaluate a network at the recipe's scale; the figures also go into the run's folder."""
+    from stdc_port.training import evaluate as evaluation
+
+    network.eval()  # type: ignore[attr-defined]
+    with progress_bar("evaluating", len(pairs), quiet=quiet) as advance:
+        result = evaluation.evaluate(
+            network,
+            pairs,
+            scale=recipe.evaluation.scale,
+            normalisation=recipe.data.normalisation(),
+            advance=advance,
+        )
+    if folder is not None:
+        write_json(folder / EVALUATION, result.to_json())
+    return result
+
+
+def ablate(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    weights: Path,
+    seeds: Sequence[int],
+    *,
+    quiet: bool = False,
+) -> Ablation:
+    """Train with and without the weights for every seed."""
+    arms = []
+    for seed in seeds:
+        seeded = replace(recipe, train=replace(recipe.train, seed=seed))
+        for pretrained in (True, False):
+            name = f"{'pretrained' if pretrained else 'scratch'}-seed{seed}"
+            Console(stderr=True, quiet=quiet).rule(name)
+            result = finetune(
+                seeded, data, folder / name, weights if pretrained else None, quiet=quiet
+            )
+            arms.append(Arm(seed, pretrained, result.miou, result.accuracy))
+    return Ablation(tuple(arms), recipe.train.iterations, str(weights))
+
+
+def _dropped(dropped: Sequence[object]) -> list[tuple[str, str]]:
+    """Key and reason of every dropped tensor, those of one layer on one line."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for item in dropped:
+        key, reason = item.key, item.reason  # type: ignore[attr-defined]
+        layer, _, leaf = key.rpartition(".")
+        lines.setdefault((layer, reason), []).append(leaf)
+    return [(f"{layer}.({', '.join(leaves)})", why) for (layer, why), leaves in lines.items()]

@@ -1,0 +1,236 @@
+"""From a torch checkpoint to a fine-tuned Paddle model: convert, prove, train, evaluate.
+
+Every step leaves its result in the run's folder and is not repeated when that is there and still
+belongs to the same inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from converters import InputError, RefusedError, convert_file, read_checkpoint
+from converters.command_line import progress_bar, write_json
+from stdc_port.training.cityscapes import SPLITS, find_pairs
+from stdc_port.training.jobs import EVALUATION, finetune
+from stdc_port.training.recipe import Recipe
+from stdc_port.training.scenes import SceneSet, write_scenes
+
+DEMO_SCENES = SceneSet(train=80, val=24, width=256, height=128, seed=0)
+PRETRAINED, CONVERTED, PARITY = "stdc1_generated.pth", "converted.pdparams", "parity.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the pipeline left behind.
+
+    Attributes:
+        data: the Cityscapes folder.
+        source: the torch checkpoint.
+        converted: its Paddle file.
+        weights: the fine-tuned network.
+        miou: on the validation split, a share of 1.
+        images: in that split.
+        absent: classes that the split does not hold.
+        generated: whether data or checkpoint were made here.
+        model: which network.
+        scale: at which it was evaluated.
+    """
+
+    data: Path
+    source: Path
+    converted: Path
+    weights: Path
+    miou: float
+    images: int
+    absent: tuple[str, ...]
+    generated: bool
+    model: str
+    scale: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {key: str(v) if isinstance(v, Path) else v for key, v in vars(self).items()}
+
+    def __rich__(self) -> Table:
+        """The summary."""
+        table = Table(title="Result", title_justify="left", show_header=False)
+        table.add_row("mIoU", f"{100 * self.miou:.2f} % on {self.images} images")
+        if self.absent:
+            table.add_row("absent classes", ", ".join(self.absent))
+        table.add_row("data", str(self.data))
+        table.add_row("torch checkpoint", str(self.source))
+        table.add_row("converted", str(self.converted))
+        table.add_row("fine-tuned weights", str(self.weights))
+        overlays = self.weights.parent / "overlays"
+        table.add_row(
+            "next",
+            f"stdc-seg predict --weights {self.weights} --model {self.model} "
+            f"--scale {self.scale:g} {self.data / 'leftImg8bit' / 'val'} -o {overlays}",
+        )
+        return table
+
+
+def run_pipeline(
+    recipe: Recipe,
+    output: Path,
+    *,
+    data: Path | None,
+    weights: Path | None,
+    quiet: bool = False,
+) -> Outcome:
+    """Run every step, those that are done already excepted.
+
+    Args:
+        recipe: of the fine-tuning.
+        output: folder of the run.
+        data: a Cityscapes folder; None generates one.
+        weights: a torch checkpoint; None trains a small one.
+        quiet: print errors alone.
+
+    Raises:
+        InputError: data or checkpoint cannot be used.
+        RefusedError: a tensor is unaccounted for, or parity does not hold.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    if data is not None:  # say what is missing before anything long begins
+        for split in SPLITS:
+            find_pairs(data, split)
+    if weights is not None:
+        read_checkpoint(weights)
+    output.mkdir(parents=True, exist_ok=True)
+    generated = data is None or weights is None
+    data, weights, converted = _made(output, data, weights, console, quiet=quiet)
+    console.print("[bold]5. fine-tuning[/] in Paddle")
+    folder = output / "finetune"
+    result = finetune(recipe, data, folder, converted, quiet=quiet)
+    if not quiet:
+        Console().print(result)
+    outcome = Outcome(
+        data,
+        weights,
+        converted,
+        folder / "model.pdparams",
+        result.miou,
+        result.images,
+        result.absent,
+        generated,
+        recipe.model,
+        recipe.evaluation.scale,
+    )
+    write_json(output / EVALUATION, {**outcome.to_json(), "evaluation": result.to_json()})
+    return outcome
+
+
+def prepare(
+    output: Path, *, data: Path | None, converted: Path | None, quiet: bool
+) -> tuple[Path, Path]:
+    """Data and converted weights for a training: what is given, else made as the pipeline does.
+
+    Returns:
+        The Cityscapes folder and the converted file. What is made has been proven by parity.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True, quiet=quiet)
+    if converted is not None:
+        return data or _scenes(output, console, quiet=quiet), converted
+    made, _, proven = _made(output, data, None, console, quiet=quiet)
+    return made, proven
+
+
+def _made(
+    output: Path, data: Path | None, weights: Path | None, console: Console, *, quiet: bool
+) -> tuple[Path, Path, Path]:
+    """Data, torch checkpoint and the converted file, whose parity holds."""
+    if data is None:
+        data = _scenes(output, console, quiet=quiet)
+    if weights is None:
+        console.print(
+            "[bold]2. torch checkpoint[/]: none given; a small STDC1 is trained in torch on "
+            "patches of generated scenes (no ImageNet)"
+        )
+        weights = _pretrained(output / PRETRAINED, quiet=quiet)
+    console.print("[bold]3. conversion[/]: torch → Paddle, every tensor accounted for")
+    converted = _converted(weights, output / CONVERTED, console)
+    console.print("[bold]4. parity[/]: both networks, layer by layer")
+    _prove(weights, converted, output / PARITY, console, quiet=quiet)
+    return data, weights, converted
+
+
+def _scenes(output: Path, console: Console, *, quiet: bool) -> Path:
+    console.print("[bold]1. data[/]: no Cityscapes folder given; street scenes are generated")
+    return generate(output / "scenes", DEMO_SCENES, quiet=quiet)
+
+
+def generate(folder: Path, scenes: SceneSet, *, quiet: bool) -> Path:
+    """Write a generated set, unless this very one is there.
+
+    Raises:
+        InputError: something else lies there.
+    """
+    try:
+        with progress_bar("drawing scenes", scenes.train + scenes.val, quiet=quiet) as advance:
+            write_scenes(folder, scenes, advance=lambda: advance(""))
+    except FileExistsError as error:
+        raise InputError(str(error)) from error
+    return folder
+
+
+def _pretrained(path: Path, *, quiet: bool) -> Path:
+    """Train the demo's classifier in a process of its own: it needs torch, this one Paddle."""
+    if not path.exists():
+        command = ["-m", "stdc_port.cli", "pretrain", str(path), *(["--quiet"] if quiet else [])]
+        if subprocess.run([sys.executable, *command], check=False).returncode:  # noqa: S603
+            raise InputError(f"{path}: the checkpoint could not be trained; see above")
+    return path
+
+
+def _converted(source: Path, target: Path, console: Console) -> Path:
+    report = convert_file(source, target, force=True)
+    counts = ", ".join(f"{n} {action}" for action, n in sorted(report.counts.items()) if n)
+    console.print(f"{target}: {report.arch}, {counts}")
+    for entry in report.entries:
+        if entry.action == "drop" and not str(entry.source).endswith("num_batches_tracked"):
+            console.print(f"  dropped {entry.source}: {entry.reason}")
+    return target
+
+
+def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, quiet: bool) -> None:
+    """The gate: no training starts from weights that were not shown to be the same network."""
+    key = {"source": _digest(source), "converted": _digest(converted)}
+    proof = verdict.with_suffix(".proof")
+    if proof.is_file() and proof.read_text(encoding="utf-8") == json.dumps(key):
+        console.print("  shown before for these very files")
+        return
+    proof.unlink(missing_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "parity",
+        str(source),
+        "--converted",
+        str(converted),
+        "--size",
+        "128x256",
+        "--json",
+        str(verdict),
+        *(["--quiet"] if quiet else []),
+    ]
+    code = subprocess.run(command, check=False).returncode  # noqa: S603
+    if code == 1:
+        raise RefusedError("parity does not hold, nothing was trained", [f"see {verdict}"])
+    if code:
+        raise InputError(f"parity could not be checked (exit code {code}); see above")
+    proof.write_text(json.dumps(key), encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()

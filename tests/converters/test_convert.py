@@ -1,0 +1,350 @@
+"""Whole conversions of files: what is written, that it loads, and what is refused."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import torch
+from samples import bits, trained
+
+from converters import (
+    ConverterError,
+    InputError,
+    RefusedError,
+    convert_file,
+    read_checkpoint,
+)
+from converters.execute import WRITERS
+from converters.formats import pdparams
+from stdc_port import paddle_nets, torch_nets
+
+ARCHS = {"stdc1": 11, "stdc1-seg": 5}
+
+
+@pytest.fixture(scope="module", params=sorted(ARCHS))
+def arch(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, dict[str, torch.Tensor]]:
+    """Return the authors' state dicts, aliases and in-place ABN included."""
+    return {arch: trained(arch, num_classes=n).state_dict() for arch, n in ARCHS.items()}
+
+
+@pytest.fixture(scope="module")
+def files(states, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("source")
+    for arch, state in states.items():
+        torch.save({"state_dict": state, "epoch": 7}, folder / f"{arch}.pth")
+    return {arch: folder / f"{arch}.pth" for arch in states}
+
+
+@pytest.fixture(scope="module")
+def converted(files, tmp_path_factory):
+    """Return the reports of plain conversions."""
+    folder = tmp_path_factory.mktemp("target")
+    return {arch: convert_file(path, folder / f"{arch}.pdparams") for arch, path in files.items()}
+
+
+def expected_tensor(key: str, value: torch.Tensor, *, fold: bool) -> np.ndarray:
+    array = value.numpy()
+    if key.endswith(("fc.weight", "linear.weight")):
+        return array.T
+    if fold and not key.startswith("cp.backbone") and key.endswith(".weight") and array.ndim == 1:
+        return (np.abs(array.astype(np.float64)) + 1e-5).astype(array.dtype)
+    return array
+
+
+def paddle_name(key: str) -> str:
+    return key.replace("running_mean", "_mean").replace("running_var", "_variance")
+
+
+def assert_converted(path: Path, state: dict[str, torch.Tensor], *, fold: bool) -> None:
+    """Every tensor is where it belongs, and nothing else is in the file."""
+    found = paddle.load(str(path), return_numpy=True)
+    wanted = {
+        paddle_name(key): expected_tensor(key, value, fold=fold)
+        for key, value in state.items()
+        if not key.endswith("num_batches_tracked") and not is_alias(key)
+    }
+    assert set(found) == set(wanted)
+    for key, value in wanted.items():
+        assert found[key].dtype == value.dtype, key
+        assert found[key].shape == value.shape, key
+        assert bits(found[key]) == bits(value), key
+
+
+def is_alias(key: str) -> bool:
+    return key.removeprefix("cp.backbone.").partition(".")[0] in ("x2", "x4", "x8", "x16", "x32")
+
+
+def test_every_tensor_of_the_written_file(arch, states, converted):
+    assert_converted(Path(converted[arch].target.path), states[arch], fold=arch.endswith("-seg"))
+
+
+def test_the_file_loads_with_nothing_missing_and_nothing_unexpected(arch, converted):
+    network = paddle_nets.build(arch, num_classes=ARCHS[arch])
+    weights = paddle.load(converted[arch].target.path)
+    assert network.set_state_dict(weights) == ([], [])
+
+
+def test_the_report(arch, files, converted):
+    report = converted[arch]
+    assert (report.arch, report.num_classes) == (arch, ARCHS[arch])
+    assert report.variant == "authors"
+    assert report.verified
+    assert report.problems == ()
+    assert report.wrapper == "state_dict"
+    assert report.skipped == {"epoch": "int 7"}
+    for facts, path, form in (
+        (report.source, files[arch], "torch-zip"),
+        (report.target, Path(report.target.path), "pdparams"),
+    ):
+        content = path.read_bytes()
+        assert Path(facts.path) == path
+        assert facts.format == form
+        assert facts.bytes == len(content)
+        assert facts.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_json_as_documented(arch, converted):
+    plain = converted[arch].to_json()
+    assert set(plain["source"]) == set(plain["target"]) == {"path", "sha256", "format", "bytes"}
+    assert set(plain["entries"][0]) == {"source", "target", "action", "shape", "dtype", "reason"}
+    actions = [entry["action"] for entry in plain["entries"]]
+    assert plain["counts"] == {action: actions.count(action) for action in dict.fromkeys(actions)}
+
+
+def test_a_tensor_with_two_names_is_written_once(arch, states, converted):
+    unique = {value.data_ptr(): value for value in states[arch].values() if value.ndim}
+    size = sum(value.numel() * value.element_size() for value in unique.values())
+    assert size < converted[arch].target.bytes < size + 200 * len(unique)
+
+
+def test_legacy_unwrapped_and_prefixed_files_give_the_same_bytes(arch, states, converted, tmp_path):
+    state = {f"module.{key}": value for key, value in states[arch].items()}
+    torch.save(state, tmp_path / "a.tar", _use_new_zipfile_serialization=False)
+    report = convert_file(tmp_path / "a.tar")
+    assert report.source.format == "torch-legacy"
+    assert report.target.path == str(tmp_path / "a.pdparams")
+    assert report.target.sha256 == converted[arch].target.sha256
+
+
+def test_copies_in_place_of_shared_storages_give_the_same_bytes(states, converted, tmp_path):
+    torch.save({k: v.clone() for k, v in states["stdc1"].items()}, tmp_path / "a.pth")
+    report = convert_file(tmp_path / "a.pth")
+    assert report.target.sha256 == converted["stdc1"].target.sha256
+    assert report.counts == converted["stdc1"].counts
+    assert any(entry.reason.endswith("equal bits") for entry in report.entries)
+
+
+def test_a_networks_dtype_is_kept(states, tmp_path):
+    state = {k: v.half() if v.is_floating_point() else v for k, v in states["stdc1"].items()}
+    torch.save(state, tmp_path / "a.pth")
+    convert_file(tmp_path / "a.pth")
+    assert_converted(tmp_path / "a.pdparams", state, fold=False)
+
+
+# Rounding.
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_rounding_equals_torchs(states, files, tmp_path, dtype):
+    convert_file(files["stdc1-seg"], tmp_path / "a.pdparams", dtype=dtype)
+    found = read_checkpoint(tmp_path / "a.pdparams")
+    for key, value in states["stdc1-seg"].items():
+        if is_alias(key) or key.endswith("num_batches_tracked"):
+            continue
+        wanted = torch.from_numpy(np.array(expected_tensor(key, value.double(), fold=True))).to(
+            getattr(torch, dtype)
+        )
+        assert found[paddle_name(key)].dtype == dtype
+        assert bits(found[paddle_name(key)].load()) == bits(wanted), key
+
+
+@pytest.mark.parametrize(("dtype", "step"), [("float16", 2.0**-10), ("bfloat16", 2.0**-7)])
+def test_the_folded_scale_is_rounded_once(tmp_path, states, dtype, step):
+    # |w| + 1e-5 lies a little below the middle of two values of the type: its float32 neighbour is
+    # the middle itself, and rounding that again would go up to the even one.
+    middle = 1 + 1.5 * step
+    weight = np.float32(middle - 1e-5)
+    exact = float(weight) + 1e-5
+    assert exact < middle == np.float32(exact)
+    state, key = dict(states["stdc1-seg"]), "conv_out.conv.bn.weight"
+    state[key] = torch.full_like(state[key], -float(weight))
+    torch.save(state, tmp_path / "a.pth")
+    convert_file(tmp_path / "a.pth", dtype=dtype)
+    wanted = torch.full_like(state[key], 1 + step).to(getattr(torch, dtype))
+    assert bits(read_checkpoint(tmp_path / "a.pdparams")[key].load()) == bits(wanted)
+
+
+# The way back.
+
+
+def test_there_and_back_again(states, tmp_path):
+    network = trained("stdc1-seg", variant="authors-bn", num_classes=5)
+    state = network.state_dict()
+    torch.save(state, tmp_path / "a.pth")
+    convert_file(tmp_path / "a.pth")
+    report = convert_file(tmp_path / "a.pdparams", tmp_path / "b.pth", to="torch")
+    assert report.variant == "authors-bn"
+    found = torch.load(tmp_path / "b.pth", weights_only=True)
+    torch_nets.build("stdc1-seg", variant="authors-bn", num_classes=5).load_state_dict(
+        found, strict=True
+    )
+    assert set(found) == set(state)
+    for key, value in state.items():
+        assert found[key].dtype == value.dtype
+        if key.endswith("num_batches_tracked"):
+            assert found[key] == 0
+        else:
+            assert bits(found[key]) == bits(value), key
+    second = "cp.backbone.x16.0.4.conv_list.0.conv.weight"
+    first = "cp.backbone.features.4.conv_list.0.conv.weight"
+    assert found[second].data_ptr() == found[first].data_ptr()
+    assert report.target.bytes < 1.02 * (tmp_path / "a.pth").stat().st_size
+
+
+def test_a_converted_classifier_comes_back(states, converted, tmp_path):
+    convert_file(converted["stdc1"].target.path, tmp_path / "b.pth", to="torch")
+    network = torch_nets.build("stdc1", num_classes=11)
+    network.load_state_dict(torch.load(tmp_path / "b.pth", weights_only=True), strict=True)
+    for key, value in network.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            assert bits(value) == bits(states["stdc1"][key]), key
+
+
+# Refusals: nothing is written, nothing is left.
+
+
+def left_over(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_all_problems_at_once_and_nothing_written(states, tmp_path):
+    state = dict(states["stdc1"])
+    del state["conv_last.conv.weight"]
+    state["fc.weight"] = state["fc.weight"][:5]
+    state["head.weight"] = torch.ones(2)
+    alias = "x4.0.1.conv.weight"
+    state[alias] = state[alias] + 1
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(RefusedError) as caught:
+        convert_file(tmp_path / "a.pth")
+    for what in ("conv_last.conv.weight", "fc.weight", "head.weight", alias):
+        assert sum(repr(what) in problem for problem in caught.value.problems) == 1
+    assert len(caught.value.problems) == 4
+    assert left_over(tmp_path) == {"a.pth"}
+    report = convert_file(tmp_path / "a.pth", strict=False)
+    assert len(report.problems) == 4
+    assert "conv_last.conv.weight" not in read_checkpoint(tmp_path / "a.pdparams")
+
+
+def test_an_existing_target_stays_without_force(files, tmp_path):
+    target = tmp_path / "a.pdparams"
+    target.write_text("mine")
+    with pytest.raises(InputError, match="exists already; --force replaces it"):
+        convert_file(files["stdc1"], target)
+    assert target.read_text() == "mine"
+    convert_file(files["stdc1"], target, force=True)
+    assert read_checkpoint(target).format == "pdparams"
+    assert left_over(tmp_path) == {"a.pdparams"}
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_the_source_is_never_the_target(states, tmp_path, link):
+    source = tmp_path / "a.pdparams"
+    torch.save(states["stdc1"], source)
+    target = source
+    if link:
+        target = tmp_path / "b.pdparams"
+        target.symlink_to(source)
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="source and target are the same file"):
+        convert_file(source, target, force=True)
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("a.onnx", "unknown suffix '.onnx'"),
+        ("a.pth", "does not fit --to paddle; use .pdparams"),
+        ("no/a.pdparams", "there is no folder"),
+    ],
+)
+def test_targets_that_cannot_be(files, tmp_path, target, message):
+    with pytest.raises(InputError, match=message):
+        convert_file(files["stdc1"], tmp_path / target)
+    assert left_over(tmp_path) == set()
+
+
+def test_a_folder_that_cannot_be_written_to(files):
+    with pytest.raises(InputError, match=r"/proc/a\.pdparams: cannot be written"):
+        convert_file(files["stdc1"], "/proc/a.pdparams")
+
+
+def test_a_disk_that_fills_up(files, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    (tmp_path / "a.pdparams").write_text("old")
+    with pytest.raises(InputError, match=r"not written .No space left on device"):
+        convert_file(files["stdc1"], tmp_path / "a.pdparams", force=True)
+    assert (tmp_path / "a.pdparams").read_text() == "old"
+    assert left_over(tmp_path) == {"a.pdparams"}
+
+
+def test_a_file_that_was_not_written_as_planned(files, tmp_path, monkeypatch):
+    def damaged(file, content):
+        zeros = replace(content, tensors=lambda: (each * 0 for each in content.tensors()))
+        pdparams.write(file, zeros)
+
+    monkeypatch.setitem(WRITERS, ".pdparams", ("pdparams", damaged))
+    with pytest.raises(ConverterError, match="was not written as planned"):
+        convert_file(files["stdc1"], tmp_path / "a.pdparams")
+    assert left_over(tmp_path) == set()
+
+
+def test_a_dry_run_writes_nothing(files, converted, tmp_path):
+    report = convert_file(files["stdc1"], tmp_path / "a.pdparams", dry_run=True)
+    assert not report.verified
+    assert report.counts == converted["stdc1"].counts
+    assert report.entries == converted["stdc1"].entries
+    assert report.source == converted["stdc1"].source
+    assert report.target.sha256 == ""
+    assert left_over(tmp_path) == set()
+
+
+def test_damage_inside_a_zip_is_noticed_before_anything_is_left(files, tmp_path):
+    content = bytearray(files["stdc1"].read_bytes())
+    content[len(content) // 2] ^= 0x10
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(InputError, match="its checksum promises; the file is damaged"):
+        convert_file(tmp_path / "a.pth")
+    assert left_over(tmp_path) == {"a.pth"}
+
+
+def test_a_zip_without_checksums_is_read(tmp_path):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"w": torch.arange(5.0)}, tmp_path / "a.pth")
+    finally:
+        torch.serialization.set_crc32_options(before)
+    assert read_checkpoint(tmp_path / "a.pth")["w"].load().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_type_that_paddle_lacks_is_an_input_error(states, tmp_path):
+    key = "conv_last.conv.weight"
+    state = dict(states["stdc1"])
+    state[key] = state[key].to(torch.float8_e4m3fn)
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="cannot hold float8_e4m3fn"):
+        convert_file(tmp_path / "a.pth")
+    assert left_over(tmp_path) == {"a.pth"}

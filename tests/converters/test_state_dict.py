@@ -1,0 +1,275 @@
+"""Any network: the classes of the target's layers settle every layout."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import paddle
+import pytest
+import torch
+from samples import bits, generator, trained
+
+from converters import InputError, RefusedError, convert_state_dict
+from stdc_port import paddle_nets, torch_nets
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype("float64")
+    try:
+        yield
+    finally:
+        paddle.set_default_dtype(before)
+
+
+class TorchZoo(torch.nn.Module):
+    """One of every layer kind, two of them shared, and a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(6, 6)
+        self.square = torch.nn.Linear(6, 6)
+        self.again = self.square
+        self.norm = torch.nn.LayerNorm(6)
+        self.conv = torch.nn.Conv2d(1, 4, 3, padding=1)
+        self.bn = torch.nn.BatchNorm2d(4)
+        self.bn_again = self.bn
+        self.group = torch.nn.GroupNorm(2, 4)
+        self.up = torch.nn.ConvTranspose2d(4, 4, 2, stride=2, groups=2)
+        self.line = torch.nn.Conv1d(4, 4, 3, bias=False)
+        self.scale = torch.nn.Parameter(torch.ones(4, 4))
+        self.blocks = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
+
+    def forward(self, tokens):
+        x = self.again(torch.tanh(self.square(self.embedding(tokens))))
+        x = self.bn_again(self.bn(self.conv(self.norm(x)[:, None])))
+        x = self.up(self.group(x)).flatten(2)
+        x = self.line(x).mean(2) @ self.scale
+        return self.blocks(x)
+
+
+class PaddleZoo(paddle.nn.Layer):
+    """The same network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = paddle.nn.Embedding(6, 6)
+        self.square = paddle.nn.Linear(6, 6)
+        self.again = self.square
+        self.norm = paddle.nn.LayerNorm(6)
+        self.conv = paddle.nn.Conv2D(1, 4, 3, padding=1)
+        self.bn = paddle.nn.BatchNorm2D(4)
+        self.bn_again = self.bn
+        self.group = paddle.nn.GroupNorm(2, 4)
+        self.up = paddle.nn.Conv2DTranspose(4, 4, 2, stride=2, groups=2)
+        self.line = paddle.nn.Conv1D(4, 4, 3, bias_attr=False)
+        self.scale = self.create_parameter((4, 4))
+        self.blocks = paddle.nn.Sequential(paddle.nn.Linear(4, 3), paddle.nn.ReLU())
+
+    def forward(self, tokens):
+        x = self.again(paddle.tanh(self.square(self.embedding(tokens))))
+        x = self.bn_again(self.bn(self.conv(self.norm(x)[:, None])))
+        x = self.up(self.group(x)).flatten(2)
+        x = self.line(x).mean(2) @ self.scale
+        return self.blocks(x)
+
+
+def randomised(network: torch.nn.Module) -> torch.nn.Module:
+    with torch.no_grad():
+        for key, tensor in [*network.named_parameters(), *network.named_buffers()]:
+            if tensor.is_floating_point():
+                tensor.copy_(torch.from_numpy(generator(3, key).uniform(0.2, 1.5, tensor.shape)))
+    return network.double().eval()
+
+
+@pytest.fixture(scope="module")
+def zoo() -> TorchZoo:
+    return randomised(TorchZoo())
+
+
+@pytest.fixture
+def paddle_zoo() -> PaddleZoo:
+    with double_precision():
+        return PaddleZoo()
+
+
+TOKENS = np.array([[0, 1, 2, 3, 4, 5], [5, 5, 1, 0, 2, 2]])
+
+
+def test_every_layer_kind_to_paddle(zoo, paddle_zoo):
+    weights = convert_state_dict(zoo.state_dict(), paddle_zoo)
+    assert set(weights) == set(paddle_zoo.state_dict())
+    assert paddle_zoo.set_state_dict(weights) == ([], [])
+    paddle_zoo.eval()
+    with torch.no_grad(), paddle.no_grad():
+        expected = zoo(torch.from_numpy(TOKENS)).numpy()
+        found = paddle_zoo(paddle.to_tensor(TOKENS)).numpy()
+    assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+def test_every_layer_kind_to_torch(zoo, paddle_zoo):
+    paddle_zoo.set_state_dict(convert_state_dict(zoo.state_dict(), paddle_zoo))
+    back = convert_state_dict(paddle_zoo.state_dict(), zoo)
+    other = TorchZoo().double()
+    other.load_state_dict({key: torch.from_numpy(np.array(v)) for key, v in back.items()})
+    for key, value in zoo.state_dict().items():
+        assert bits(other.state_dict()[key]) == bits(value), key
+
+
+def test_only_linears_are_transposed(zoo, paddle_zoo):
+    weights, state = convert_state_dict(zoo.state_dict(), paddle_zoo), zoo.state_dict()
+    for key in ("square.weight", "again.weight", "blocks.0.weight"):
+        assert np.array_equal(weights[key], state[key].numpy().T)
+        assert not np.array_equal(weights[key], state[key].numpy())
+    for key in ("embedding.weight", "scale", "up.weight"):
+        assert np.array_equal(weights[key], state[key].numpy())
+
+
+def test_the_target_is_not_changed(zoo, paddle_zoo):
+    before = {key: value.numpy().copy() for key, value in paddle_zoo.state_dict().items()}
+    convert_state_dict(zoo.state_dict(), paddle_zoo)
+    for key, value in paddle_zoo.state_dict().items():
+        assert np.array_equal(value.numpy(), before[key])
+
+
+def test_shared_layers_must_have_equal_tensors(zoo, paddle_zoo):
+    state = {key: value.clone() for key, value in zoo.state_dict().items()}
+    assert set(convert_state_dict(state, paddle_zoo)) == set(paddle_zoo.state_dict())
+    state["again.bias"] += 1
+    with pytest.raises(RefusedError, match=r"'again.bias' should be the same tensor as"):
+        convert_state_dict(state, paddle_zoo)
+
+
+def test_all_that_does_not_fit_is_listed(zoo, paddle_zoo):
+    state = dict(zoo.state_dict())
+    del state["scale"]
+    state["conv.weight"] = torch.ones(4, 1, 5, 5)
+    state["strange"] = torch.ones(1)
+    with pytest.raises(RefusedError) as caught:
+        convert_state_dict(state, paddle_zoo)
+    assert len(caught.value.problems) == 3
+    for what in ("'scale'", "'conv.weight': shape [4, 1, 5, 5]", "'strange'"):
+        assert what in str(caught.value)
+
+
+def holding(**children: object):
+    """Return a torch or Paddle network with the given layers."""
+    kind = (
+        torch.nn.Module
+        if isinstance(next(iter(children.values())), torch.nn.Module)
+        else (paddle.nn.Layer)
+    )
+    network = kind()
+    for name, child in children.items():
+        setattr(network, name, child)
+    return network
+
+
+UNKNOWN = {
+    "torch AdaptiveLogSoftmaxWithLoss": lambda: torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5]),
+    "torch CrossEntropyLoss": lambda: torch.nn.CrossEntropyLoss(weight=torch.ones(3)),
+    "torch ParametrizationList": lambda: torch.nn.utils.parametrizations.orthogonal(
+        torch.nn.Linear(3, 3)
+    ),
+    "paddle HSigmoidLoss": lambda: paddle.nn.HSigmoidLoss(3, 4),
+    "paddle SpectralNorm": lambda: paddle.nn.SpectralNorm([2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_layers_without_a_rule_are_refused_by_name(name):
+    framework, _, kind = name.partition(" ")
+    with pytest.raises(InputError) as caught:
+        convert_state_dict({}, holding(layer=UNKNOWN[name]()))
+    message = str(caught.value)
+    assert f"{framework}'s layer {kind}: " in message
+
+
+def test_a_class_of_ones_own_that_extends_a_known_one():
+    class Squared(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x).square()
+
+    source = holding(layer=Squared(3, 3))
+    target = holding(layer=paddle.nn.Linear(3, 3))
+    found = convert_state_dict(source.state_dict(), target)
+    assert np.array_equal(found["layer.weight"], source.layer.weight.detach().numpy().T)
+    back = convert_state_dict(target.state_dict(), source)
+    assert np.array_equal(back["layer.weight"], target.layer.weight.numpy().T)
+
+
+def test_a_parameter_that_a_known_layer_should_not_have_is_refused():
+    class Scaled(paddle.nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(3, 3)
+            self.gain = self.create_parameter((3, 3))
+
+    source = holding(layer=torch.nn.Linear(3, 3)).state_dict()
+    with pytest.raises((InputError, RefusedError), match="gain"):
+        convert_state_dict(source, holding(layer=Scaled()))
+
+
+def test_norms_that_may_be_inplace_abn_are_refused():
+    names = {"one": torch.nn.BatchNorm2d(3), "two": torch.nn.BatchNorm2d(3)}
+    state = holding(**names).state_dict()
+    target = holding(one=paddle.nn.BatchNorm2D(3), two=paddle.nn.BatchNorm2D(3))
+    assert len(convert_state_dict(state, target)) == 8
+    del state["two.num_batches_tracked"]
+    with pytest.raises(RefusedError, match="'two': counts no batches while other BN layers do"):
+        convert_state_dict(state, target)
+
+
+def test_an_own_network_whose_keys_look_like_stdcs():
+    def network(nn, conv):
+        stem = nn.Sequential()
+        stem.conv = conv(3, 4, 3)
+        return holding(features=nn.Sequential(stem))
+
+    source = network(torch.nn, torch.nn.Conv2d)
+    target = network(paddle.nn, paddle.nn.Conv2D)
+    assert set(source.state_dict()) == {"features.0.conv.weight", "features.0.conv.bias"}
+    found = convert_state_dict(source.state_dict(), target)
+    assert set(found) == set(target.state_dict())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_element_types_are_kept(dtype):
+    source = holding(layer=torch.nn.Linear(3, 4)).to(getattr(torch, dtype))
+    target = holding(layer=paddle.nn.Linear(3, 4))
+    found = convert_state_dict(source.state_dict(), target)["layer.weight"]
+    assert found.dtype == (np.uint16 if dtype == "bfloat16" else np.dtype(dtype))
+    assert bits(found) == bits(source.layer.weight.T)
+
+
+def test_numpy_arrays_and_other_things():
+    target = holding(layer=paddle.nn.Linear(3, 4))
+    state = {"layer.weight": np.ones((4, 3), np.float32), "layer.bias": np.ones(4, np.float32)}
+    assert set(convert_state_dict(state, target)) == set(state)
+    with pytest.raises(InputError, match=r"'layer\.bias': list is no tensor"):
+        convert_state_dict(state | {"layer.bias": [1, 2]}, target)
+    with pytest.raises(InputError, match="dict is neither a torch Module nor a paddle Layer"):
+        convert_state_dict(state, {})
+
+
+# The flagship, in memory.
+
+
+@pytest.mark.parametrize("variant", ["authors", "authors-bn"])
+def test_inplace_abn_is_folded_in_memory_too(variant):
+    state = trained("stdc1-seg", variant=variant, num_classes=3).state_dict()
+    found = convert_state_dict(state, paddle_nets.build("stdc1-seg", num_classes=3))
+    key = "ffm.convblk.bn.weight"
+    weight = state[key].numpy()
+    folded = (np.abs(weight.astype(np.float64)) + 1e-5).astype(np.float32)
+    assert bits(found[key]) == bits(folded if variant == "authors" else weight)
+    assert (weight < 0).any()
+    assert (weight == 0).any()
+
+
+def test_a_fold_has_no_way_back():
+    state = paddle_nets.build("stdc1-seg").state_dict()
+    plain = torch_nets.build("stdc1-seg", variant="authors-bn")
+    assert set(convert_state_dict(state, plain)) == set(plain.state_dict())
+    with pytest.raises(RefusedError, match=r"fold has no way back.*variant 'authors-bn'"):
+        convert_state_dict(state, torch_nets.build("stdc1-seg"))

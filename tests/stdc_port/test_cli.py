@@ -1,0 +1,99 @@
+"""The command: exit codes, and messages a user can act on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stdc_port.cli import main
+
+TINY = [
+    "--set", "data.crop=[64, 32]", "--set", "train.iterations=2", "--set", "train.batch_size=2",
+    "--set", "rate.warmup=none",
+]  # fmt: skip
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "scenes"
+    made = run("scenes", folder, "--train", 2, "--val", 2, "--size", "64x32", "--seed", 1)
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+def test_help_loads_no_framework() -> None:
+    code = (
+        "import sys; from stdc_port.cli import main; main(['--help'], standalone_mode=False); "
+        "print('loaded', *({'torch', 'paddle', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "finetune" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_has_help_and_version(command: str) -> None:
+    assert run(command, "-h").exit_code == 0
+    assert run(command, "--version").exit_code == 0
+    assert "--quiet" in run(command, "-h").output
+    assert "--json" in run(command, "-h").output
+
+
+def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
+    output, report = tmp_path / "run", tmp_path / "report.json"
+    trained = run("finetune", "--data", data, "--scratch", "-o", output, "--json", report, *TINY)
+    assert trained.exit_code == 0, trained.output
+    weights = output / "model.pdparams"
+    again = run("evaluate", "--weights", weights, "--data", data, "--json", tmp_path / "e.json")
+    assert again.exit_code == 0, again.output
+    assert "mIoU over" in again.output
+    first, second = (json.loads(p.read_text()) for p in (report, tmp_path / "e.json"))
+    assert first["matrix"] == second["matrix"]
+    shown = run("predict", "--weights", weights, data / "leftImg8bit/val", "-o", tmp_path / "o")
+    assert shown.exit_code == 0, shown.output
+    assert len(list((tmp_path / "o").glob("*_overlay.png"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["cityscapes", "--cityscapes", "nowhere"], "nowhere/leftImg8bit/train"),
+        (["cityscapes", "--cityscapes", "nowhere"], "nowhere/gtFine/train"),
+        (["cityscapes", "--weights", "none.pth"], "none.pth"),
+        (["cityscapes", "--model", "stdc2"], "--weights"),
+        (["evaluate", "--weights", "x", "--data", "nowhere"], "missing folder"),
+        (["finetune", "--data", "x", "-o", "y"], "--scratch"),
+        (["finetune", "--data", "x", "-o", "y", "--scratch", "--set", "train.batchsize=2"],
+         "did you mean 'batch_size'"),
+        (["scenes", "x", "--size", "12"], "width x height"),
+        (["ablation", "--seeds", "1,1"], "--seeds"),
+        (["predict", "nowhere", "--weights", "x", "-o", "y"], "nowhere"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_exits_2(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scenes_refuse_a_folder_of_others(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run("scenes", tmp_path, "--train", 1, "--val", 1, "--size", "64x32")
+    assert result.exit_code == 2
+    assert "no generated set" in result.output

@@ -1,0 +1,89 @@
+"""Everything wrong with a folder is told at once, before training."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.errors import InputError
+from stdc_port.training.cityscapes import check_pairs, find_pairs, read_labels
+from stdc_port.training.labels import LABELS, TRAIN_ID_OF_ID, TRAINED
+
+
+@pytest.fixture
+def broken(scenes: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(scenes, tmp_path / "copy"))
+
+
+def _labels(root: Path) -> list[Path]:
+    return sorted(root.glob("gtFine/train/*/*_labelIds.png"))
+
+
+def test_the_label_table() -> None:
+    assert [row.train_id for row in TRAINED] == list(range(19))
+    assert [row.id for row in LABELS] == list(range(34))
+    assert TRAIN_ID_OF_ID[[7, 11, 26, 33, 0, 29]].tolist() == [0, 2, 13, 18, 255, 255]
+
+
+def test_pairs_by_name(scenes: Path) -> None:
+    pairs = find_pairs(scenes, "train")
+    assert len(pairs) == 4
+    assert all(pair.labels.name.startswith(pair.name) for pair in pairs)
+    check_pairs(scenes, pairs)
+
+
+def test_lists_missing_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as told:
+        find_pairs(tmp_path, "train")
+    assert "leftImg8bit/train" in str(told.value)
+    assert "gtFine/train" in str(told.value)
+    assert "2 problems" in str(told.value)
+
+
+def test_lists_partners_missing_on_either_side(broken: Path) -> None:
+    labels = _labels(broken)
+    labels[0].unlink()
+    image = sorted(broken.glob("leftImg8bit/train/*/*.png"))[1]
+    image.unlink()
+    with pytest.raises(InputError) as told:
+        find_pairs(broken, "train")
+    assert labels[0].name in str(told.value)
+    assert image.name in str(told.value)
+
+
+def test_lists_unreadable_wrongly_sized_and_unknown_labels(broken: Path) -> None:
+    labels = _labels(broken)
+    labels[0].write_bytes(labels[0].read_bytes()[:60])
+    Image.fromarray(np.zeros((10, 12), np.uint8)).save(labels[1])
+    values = np.array(Image.open(labels[2]))
+    values[3, 4] = 77
+    Image.fromarray(values).save(labels[2])
+    with pytest.raises(InputError) as told:
+        check_pairs(broken, find_pairs(broken, "train"))
+    message = str(told.value)
+    assert "3 problems" in message
+    assert f"{labels[0]}: unreadable" in message
+    assert "expected 96×64 pixels as its picture, found 12×10" in message
+    assert f"{labels[2]}: unknown label values [77]" in message
+
+
+def test_train_id_pictures_win(broken: Path) -> None:
+    labels = _labels(broken)[0]
+    expected = TRAIN_ID_OF_ID[np.array(Image.open(labels))]
+    changed = np.where(expected == 0, 1, expected).astype(np.uint8)
+    Image.fromarray(changed).save(labels.with_name(labels.name.replace("Ids", "TrainIds")))
+    first, second, *_ = find_pairs(broken, "train")
+    assert first.train_ids
+    assert not second.train_ids
+    assert np.array_equal(read_labels(first), changed)
+
+
+def test_label_ids_in_a_train_id_picture_are_unknown(broken: Path) -> None:
+    labels = _labels(broken)[0]
+    shutil.copy(labels, labels.with_name(labels.name.replace("Ids", "TrainIds")))
+    with pytest.raises(InputError, match="known are 0-18 and 255"):
+        check_pairs(broken, find_pairs(broken, "train"))

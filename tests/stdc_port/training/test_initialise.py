@@ -1,0 +1,89 @@
+"""First weights: every key accounted for, nothing half-fitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+
+from converters import InputError, RefusedError
+from stdc_port.paddle_nets import build
+from stdc_port.training.initialise import initialise
+from stdc_port.training.state import network_arrays
+
+
+def _seeded(network: Any) -> dict[str, np.ndarray]:
+    """Another seed for every tensor, so that no two may be exchanged unnoticed."""
+    state = network.state_dict()
+    for seed, tensor in enumerate(state.values()):
+        values = np.random.default_rng(seed).random(tuple(tensor.shape), np.float32)
+        tensor.set_value(values)
+    return network_arrays(network)
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
+    network = build("stdc1", num_classes=7)
+    arrays = _seeded(network)
+    path = tmp_path_factory.mktemp("weights") / "classifier.pdparams"
+    paddle.save(network.state_dict(), str(path))
+    return path, arrays
+
+
+def test_a_classifier_fills_the_backbone(classifier: tuple[Path, dict[str, np.ndarray]]) -> None:
+    path, arrays = classifier
+    network = build("stdc1-seg")
+    before = network_arrays(network)
+    report = initialise(network, path)
+    after = network_arrays(network)
+    for key, array in arrays.items():
+        if key.startswith("features."):
+            assert np.array_equal(after[f"cp.backbone.{key}"], array)
+    assert all(np.array_equal(after[key], before[key]) for key in report.fresh)
+    assert sorted([*report.loaded, *report.fresh]) == sorted(after)
+    assert len(report.loaded) + len(report.dropped) == len(arrays)
+    heads = {drop.key.split(".")[0] for drop in report.dropped}
+    assert heads == {"conv_last", "fc", "bn", "linear"}
+    assert {drop.reason for drop in report.dropped} == {"the classifier's own head"}
+
+
+def test_a_segmentation_network_fills_everything(tmp_path: Path) -> None:
+    source, target = build("stdc1-seg"), build("stdc1-seg")
+    arrays = _seeded(source)
+    paddle.save(source.state_dict(), str(tmp_path / "seg.pdparams"))
+    report = initialise(target, tmp_path / "seg.pdparams")
+    assert report.fresh == report.dropped == ()
+    assert all(np.array_equal(value, arrays[key]) for key, value in network_arrays(target).items())
+
+
+def test_scratch_touches_nothing() -> None:
+    network = build("stdc1-seg")
+    before = network_arrays(network)
+    report = initialise(network, None)
+    assert report.loaded == ()
+    assert len(report.fresh) == len(before)
+
+
+def test_another_depth_is_refused_and_nothing_changed(
+    classifier: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    network = build("stdc2-seg")
+    before = network_arrays(network)
+    with pytest.raises(RefusedError, match="--model") as told:
+        initialise(network, classifier[0])
+    assert "features.13" in str(told.value)
+    assert all(np.array_equal(v, before[key]) for key, v in network_arrays(network).items())
+
+
+def test_nothing_that_matches_is_refused(tmp_path: Path) -> None:
+    paddle.save({"layer.weight": paddle.ones([2, 2])}, str(tmp_path / "other.pdparams"))
+    with pytest.raises(RefusedError, match=r"layer\.weight"):
+        initialise(build("stdc1-seg"), tmp_path / "other.pdparams")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.pdparams"):
+        initialise(build("stdc1-seg"), tmp_path / "none.pdparams")

@@ -17,7 +17,7 @@ from converters.command_line import (
     write_json,
 )
 from converters.convert import default_target
-from converters.errors import InputError, RefusedError
+from converters.errors import ConverterError, RefusedError
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.plan import plan_conversion
@@ -92,7 +92,7 @@ def main(
             write_json(json_path, report.to_json())
     except RefusedError as error:
         stop(error, FALLS_SHORT)
-    except InputError as error:
+    except ConverterError as error:
         stop(error)
     if not quiet:
         show(report)

@@ -111,6 +111,8 @@ def read_remark(machine: PickleMachine) -> dict[str, str]:
 def write(file: BinaryIO, content: Content) -> None:
     """Write a state dict as one pickle of protocol 4, one tensor at a time.
 
+    A second key names the same array again; its elements are not written twice.
+
     Raises:
         InputError: Paddle cannot hold an element type.
     """
@@ -119,11 +121,14 @@ def write(file: BinaryIO, content: Content) -> None:
             raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
     remark = text_opcode(REMARK + json.dumps(dict(content.metadata))) + b"0"
     file.write(b"\x80\x04" + (remark if content.metadata else b"") + b"}(")
+    places = {head.key: struct.pack("<I", place) for place, head in enumerate(content.heads)}
     for head, elements in content.pieces():
         file.write(text_opcode(head.key) + _array_head(head.type, head.shape))
         file.write(b"\x8e" + struct.pack("<Q", len(elements)))
         file.write(elements)
-        file.write(b"tb")
+        file.write(b"tbr" + places[head.key])
+    seconds = content.aliases.items()
+    file.writelines(text_opcode(second) + b"j" + places[first] for second, first in seconds)
     file.write(b"u.")
 
 

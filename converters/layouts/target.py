@@ -82,10 +82,11 @@ def layer_of(
         tensor.torch: (tensor.torch if framework == "torch" else tensor.paddle) or ""
         for tensor in rule.tensors
     }
-    for odd in set(shapes) - set(names.values()):
+    odd = [repr(name) for name in shapes if name not in names.values()]
+    if odd:
         raise InputError(
-            f"{path!r}: no conversion rule is known for the tensor {odd!r} of {framework}'s layer "
-            f"{type(holder).__name__}"
+            f"{path!r}: no conversion rule is known for the tensors {', '.join(odd)} of "
+            f"{framework}'s layer {type(holder).__name__}"
         )
     if framework == "torch":
         return Layer(path, rule.kind, shapes), names

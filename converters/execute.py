@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ import numpy as np
 
 from converters.background import Background, digest_of
 from converters.bits import equal_bits
-from converters.checkpoint import Checkpoint, LazyTensor
+from converters.checkpoint import COUNTERS, Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME
 from converters.errors import ConverterError, InputError
 from converters.files import check_target, temporary_beside
 from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
 from converters.formats.content import Content, Head
-from converters.plan import ConversionPlan, Entry
+from converters.plan import ConversionPlan, Entry, without_prefix
 from converters.report import ConversionReport, FileFacts
 from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
 
@@ -145,7 +146,23 @@ def metadata_of(plan: ConversionPlan) -> dict[str, str]:
         "variant": plan.layout.variant,
         "num_classes": str(plan.layout.num_classes or ""),
     }
+    counters = counters_of(plan)
+    if counters:
+        facts[COUNTERS] = json.dumps(counters)
     return {name: value for name, value in facts.items() if value}
+
+
+def counters_of(plan: ConversionPlan) -> dict[str, int]:
+    """Return the counts of batches that the target has no tensor for, by torch's key."""
+    source = plan.checkpoint
+    dropped = {entry.source for entry in plan.entries if entry.action == "drop"}
+    return {
+        name: int(source[key].load())
+        for name, key in without_prefix(source).items()
+        if key in dropped
+        and name.rpartition(".")[2] == COUNTERS
+        and (source[key].shape, source[key].dtype) == ((), "int64")
+    }
 
 
 def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
@@ -162,10 +179,12 @@ def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
 def target_array(source: Mapping[str, LazyTensor], entry: Entry) -> np.ndarray:
     """Return the tensor of an entry as the target holds it.
 
-    A tensor that torch alone keeps (the count of batches) is made as zero.
+    A tensor that torch alone keeps (the count of batches) is made: as the file carries it along,
+    else zero.
     """
     if entry.source is None:
-        return np.zeros(entry.shape, BY_NAME[entry.dtype].numpy)
+        counters = source.counters if isinstance(source, Checkpoint) else {}
+        return np.full(entry.shape, counters.get(entry.target or "", 0), BY_NAME[entry.dtype].numpy)
     found = source[entry.source]
     transform = TRANSFORMS[entry.transform]
     change = transform.undo if entry.inverse else transform.apply

@@ -216,7 +216,9 @@ class _Planner:
             return  # written again at the end
         elif tensor.paddle is None:
             if self.origin == "paddle" and tensor.torch in layer.shapes:
-                yield Entry(None, target, "missing", (), "int64", f"{tensor.reason}; set to 0")
+                counted = target in self.checkpoint.counters
+                how = "as the file carries it along" if counted else "set to 0"
+                yield Entry(None, target, "missing", (), "int64", f"{tensor.reason}; {how}")
         elif tensor.torch in layer.shapes:
             self.problems.append(f"missing: {source!r}, needed for {target!r}")
             shape = layer.shapes[tensor.torch]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -44,6 +47,10 @@ class LazyTensor:
         return np.ascontiguousarray(self.read()).reshape(self.shape)
 
 
+# Paddle's BatchNorm has no place for them; a converted file says them of itself.
+COUNTERS = "num_batches_tracked"
+
+
 @dataclass(frozen=True)
 class Checkpoint(Mapping[str, LazyTensor]):
     """The tensors of one file by key, in the file's order.
@@ -79,6 +86,24 @@ class Checkpoint(Mapping[str, LazyTensor]):
     def __len__(self) -> int:
         """Return the number of tensors."""
         return len(self.tensors)
+
+    @property
+    def framework(self) -> Literal["torch", "paddle"]:
+        """Whose names and layouts it has: by format, else by metadata, else by its names."""
+        if self.format.startswith("pdparams") or self.metadata.get("format") in ("pd", "paddle"):
+            return "paddle"
+        named = any(key.endswith(("._mean", "._variance")) for key in self.tensors)
+        return "paddle" if named and self.metadata.get("format") != "pt" else "torch"
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """Torch's counts of batches, which a converted file carries along outside its weights."""
+        try:
+            found = json.loads(self.metadata.get(COUNTERS, "{}"))
+        except (ValueError, RecursionError):
+            return {}
+        items = found.items() if isinstance(found, dict) else ()
+        return {key: n for key, n in items if type(n) is int and -(2**63) <= n < 2**63}
 
     def release(self) -> None:
         """Give the memory of the pages read so far back; they are read again when needed."""

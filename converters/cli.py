@@ -11,16 +11,17 @@ from converters.command_line import (
     CONTEXT,
     FALLS_SHORT,
     common_options,
+    errors_as_exit_codes,
     progress_bar,
     show,
-    stop,
     write_json,
 )
-from converters.convert import default_target
-from converters.errors import InputError, RefusedError
+from converters.convert import default_target, other_framework
+from converters.diff import diff_checkpoints
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
-from converters.plan import plan_conversion
+from converters.inspect import inspect_checkpoint, tensor_table
+from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
 
 ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg")
@@ -29,7 +30,9 @@ EXAMPLE = """
 Examples:
   stdc-convert STDCNet813M_73.91.tar             writes STDCNet813M_73.91.pdparams
   stdc-convert model.pth -o out.pdparams --dry-run
-  stdc-convert model.pdparams --to torch         writes model.pth
+  stdc-convert model.pdparams                    writes model.pth
+  stdc-convert inspect model.pth                 what is in it: see inspect -h
+  stdc-convert diff model.pth model.pdparams     how they differ: see diff -h
 
 \b
 Exit codes: 0 converted and verified; 1 a tensor is unaccounted for or does not fit,
@@ -37,7 +40,21 @@ nothing was written; 2 the source or an argument cannot be used.
 """
 
 
-@click.command(context_settings=CONTEXT, epilog=EXAMPLE)
+class DefaultGroup(click.Group):
+    """A group that converts when no other command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``convert`` in front where the first word is no command."""
+        named = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args if named else ["convert", *args])
+
+
+@click.group(cls=DefaultGroup, context_settings=CONTEXT)
+def main() -> None:
+    """Convert, inspect and compare checkpoints of torch and PaddlePaddle."""
+
+
+@main.command("convert", epilog=EXAMPLE)
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -50,9 +67,7 @@ nothing was written; 2 the source or an argument cannot be used.
 @click.option(
     "--to",
     type=click.Choice(["paddle", "torch"]),
-    default="paddle",
-    show_default=True,
-    help="Target framework.",
+    help="Target framework; the one that SRC is not of if left out.",
 )
 @click.option(
     "--arch",
@@ -76,9 +91,15 @@ nothing was written; 2 the source or an argument cannot be used.
     show_default=True,
     help="Write nothing if a tensor is unaccounted for or does not fit.",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Read OUT back and compare every tensor before it gets its name.",
+)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @common_options
-def main(
+def convert_command(
     source: Path, target: Path | None, *, json_path: Path | None, quiet: bool, **options: Any
 ) -> None:
     """Convert a checkpoint between torch and PaddlePaddle, every tensor accounted for.
@@ -86,14 +107,10 @@ def main(
     SRC is a torch file (.pth, .pt, .tar, .ckpt, .bin, new or old), .safetensors or .pdparams; what
     it is, is told by its content. Nothing in it is run. Neither framework is needed.
     """
-    try:
+    with errors_as_exit_codes():
         report = convert(source, target, quiet=quiet, **options)
         if json_path is not None:
             write_json(json_path, report.to_json())
-    except RefusedError as error:
-        stop(error, FALLS_SHORT)
-    except InputError as error:
-        stop(error)
     if not quiet:
         show(report)
     if options["dry_run"] and options["strict"] and report.problems:
@@ -104,13 +121,14 @@ def convert(
     source: Path,
     target: Path | None,
     *,
-    to: Any,
+    to: Framework | None,
     arch: str,
     dtype: str,
     key: str | None,
     dry_run: bool,
     strict: bool,
     force: bool,
+    verify: bool,
     quiet: bool,
 ) -> ConversionReport:
     """Plan, and unless it is a dry run carry out, with a progress bar.
@@ -119,12 +137,68 @@ def convert(
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: source or target cannot be used.
     """
-    plan = plan_conversion(read_checkpoint(source, key=key), to=to, arch=arch, dtype=dtype)
+    checkpoint = read_checkpoint(source, key=key)
+    to = to or other_framework(checkpoint)
+    plan = plan_conversion(checkpoint, to=to, arch=arch, dtype=dtype)
     path = default_target(source, target, to)
     if dry_run:
         return report_of(plan, unwritten(path))
     with progress_bar("converting", 2 * len(plan.entries), quiet=quiet) as progress:
-        return execute(plan, path, strict=strict, force=force, progress=progress)
+        return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+
+
+@main.command("inspect")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--key", help="Dict inside FILE to take, as in model.ema; else chosen by content.")
+@click.option("--all", "everything", is_flag=True, help="Also list every tensor.")
+@common_options
+def inspect_command(
+    source: Path, *, key: str | None, everything: bool, json_path: Path | None, quiet: bool
+) -> None:
+    """Tell what is in a checkpoint: format, network, layers, types, sizes, aliases, other content.
+
+    No tensor is read, and nothing of the file is run.
+    """
+    with errors_as_exit_codes():
+        found = inspect_checkpoint(source, key=key)
+        if json_path is not None:
+            write_json(json_path, found.to_json())
+    if not quiet:
+        show(found)
+        if everything:
+            show(tensor_table(found))
+
+
+@main.command("diff")
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--tol",
+    "tolerance",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Count a tensor as close if max|a-b| is at most this part of max|a|; 0 asks for equal "
+    "bits.",
+)
+@common_options
+def diff_command(
+    first: Path, second: Path, *, tolerance: float, json_path: Path | None, quiet: bool
+) -> None:
+    r"""Compare two checkpoints: keys, shapes, bits and values, across frameworks too.
+
+    \b
+    Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is not known.
+    """
+    with errors_as_exit_codes():
+        a, b = read_checkpoint(first), read_checkpoint(second)
+        with progress_bar("comparing", len(a), quiet=quiet) as progress:
+            found = diff_checkpoints(a, b, tolerance=tolerance, progress=progress)
+        if json_path is not None:
+            write_json(json_path, found.to_json())
+    if not quiet:
+        show(found)
+    if not found:
+        raise SystemExit(FALLS_SHORT)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from converters.errors import ConverterError, RefusedError
 from converters.files import temporary_beside
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
@@ -59,6 +60,17 @@ def common_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+@contextmanager
+def errors_as_exit_codes() -> Iterator[None]:
+    """End the command with one message and the exit code that stands for it."""
+    try:
+        yield
+    except RefusedError as error:
+        stop(error, FALLS_SHORT)
+    except ConverterError as error:
+        stop(error)
 
 
 def show(renderable: Any) -> None:

@@ -31,7 +31,7 @@ def convert_file(
     src: str | Path,
     dst: str | Path | None = None,
     *,
-    to: Framework = "paddle",
+    to: Framework | None = None,
     arch: str = "auto",
     layout: str = "native",
     dtype: str = "keep",
@@ -47,7 +47,7 @@ def convert_file(
     Args:
         src: a torch file (zip or legacy), .safetensors or .pdparams.
         dst: the target; ``src`` with the target framework's suffix if None.
-        to: the target framework.
+        to: the target framework; the one that ``src`` is not of if None.
         arch: the network's name, ``auto`` to tell it by the keys.
         layout: naming of the target's keys.
         dtype: element type of floating-point tensors in the target, or ``keep``.
@@ -63,11 +63,17 @@ def convert_file(
         InputError: source or target cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
+    to = to or other_framework(checkpoint)
     path = default_target(Path(src), dst, to)
     plan = plan_conversion(checkpoint, to=to, arch=arch, layout=layout, dtype=dtype)
     if dry_run:
         return report_of(plan, unwritten(path))
     return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+
+
+def other_framework(checkpoint: Checkpoint) -> Framework:
+    """Return where a checkpoint goes if nobody says."""
+    return "paddle" if checkpoint.framework == "torch" else "torch"
 
 
 def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from converters.bits import equal_bits
-from converters.checkpoint import LazyTensor
+from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
 from converters.errors import ConverterError
@@ -19,12 +19,10 @@ Tensors = Mapping[str, LazyTensor]
 def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
     """Return the tensors of an entry as the target holds them, by key; none for a gap or a drop.
 
-    A tensor that the source does not keep and that is known to be zero is made so.
+    A tensor that the source does not keep and that is known is made.
     """
     if not entry.sources:
-        made = entry.dtype != "" and entry.action == "missing"
-        zeros = np.zeros(entry.shape, BY_NAME[entry.dtype].numpy) if made else None
-        return {} if zeros is None else dict.fromkeys(entry.targets, zeros)
+        return dict(made(source, entry)) if entry.dtype else {}
     if not entry.targets:
         return {}
     transform = TRANSFORMS[entry.transform]
@@ -43,6 +41,13 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
         changed = from_float64(double, dtype)
     parts = changed if len(entry.targets) > 1 else (changed,)
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
+
+
+def made(source: Tensors, entry: Entry) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield tensors that the source lacks: a count of batches as the file has it, else zeros."""
+    counters = source.counters if isinstance(source, Checkpoint) else {}
+    for key in entry.targets:
+        yield key, np.full(entry.shape, counters.get(key, 0), BY_NAME[entry.dtype].numpy)
 
 
 def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,14 @@ from typing import BinaryIO
 import numpy as np
 
 from converters.background import Background, digest_of
-from converters.checkpoint import Checkpoint
+from converters.checkpoint import COUNTERS, Checkpoint
 from converters.dtypes import BY_NAME
 from converters.elements import agrees, target_arrays
 from converters.errors import ConverterError, InputError
 from converters.files import check_target, temporary_beside
 from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
 from converters.formats.content import Content, Head
-from converters.plan import ConversionPlan, Entry
+from converters.plan import ConversionPlan, Entry, without_prefix
 from converters.report import ConversionReport, FileFacts
 
 Progress = Callable[[str], None]
@@ -149,7 +150,23 @@ def metadata_of(plan: ConversionPlan) -> dict[str, str]:
         "variant": plan.layout.variant,
         "num_classes": str(plan.layout.num_classes or ""),
     }
+    counters = counters_of(plan)
+    if counters:
+        facts[COUNTERS] = json.dumps(counters)
     return {name: value for name, value in facts.items() if value}
+
+
+def counters_of(plan: ConversionPlan) -> dict[str, int]:
+    """Return the counts of batches that the target has no tensor for, by torch's key."""
+    source = plan.checkpoint
+    dropped = {entry.source for entry in plan.entries if entry.action == "drop"}
+    return {
+        name: int(source[key].load())
+        for name, key in without_prefix(source).items()
+        if key in dropped
+        and name.rpartition(".")[2] == COUNTERS
+        and (source[key].shape, source[key].dtype) == ((), "int64")
+    }
 
 
 def written_entries(plan: ConversionPlan) -> Iterable[Entry]:

@@ -104,4 +104,10 @@ def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:
     Raises:
         InputError: its keys belong to no known network.
     """
-    return settle_layout(Source.of(checkpoint, origin, UserRules()), "auto", None)
+    found = settle_layout(Source.of(checkpoint, origin, UserRules()), "auto", None)
+    if found.arch == "generic":
+        raise InputError(
+            f"{checkpoint.path}: the keys (first: {next(iter(checkpoint), 'none')!r}) belong to no "
+            "known network"
+        )
+    return found

@@ -96,7 +96,8 @@ class _Planner:
         targets, expected = layer.keys(row, self.other), layer.shapes[row.torch]
         shape = self.target_shape(row, expected)
         if not sources and not row.refused:
-            reason = f"{row.reason}; set to 0"
+            counted = targets[0] in self.source.checkpoint.counters
+            reason = f"{row.reason}; {'as the file carries it along' if counted else 'set to 0'}"
             yield Entry(None, single(targets), "missing", shape, "int64", reason)
         elif row.made and (dtype := self.dtype_of(layer)):
             reason = "the source's layer has none, which computes as zeros do"

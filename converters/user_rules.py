@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.rules import BY_KIND
+from converters.rules import BY_KIND, PARAMETER
 
 # Table: the field besides the pattern, and whether it must be there.
 TABLES = {"rename": ("to", True), "drop": ("reason", False), "kind": ("kind", True)}
@@ -102,8 +102,9 @@ def read_rules(path: Path) -> UserRules:
             raise InputError(f"{path}: unknown table {name!r}; expected {', '.join(TABLES)}")
     renames, drops, kinds = (tuple(_rules(path, name, tables.get(name, []))) for name in TABLES)
     for rule in kinds:
-        if rule.value not in BY_KIND:
-            raise InputError(f"{path}: unknown kind {rule.value!r}; known: {', '.join(BY_KIND)}")
+        if rule.value not in (*BY_KIND, PARAMETER.kind):
+            known = ", ".join((*BY_KIND, PARAMETER.kind))
+            raise InputError(f"{path}: unknown kind {rule.value!r}; known: {known}")
     return UserRules(renames, drops, kinds)
 
 

@@ -78,7 +78,8 @@ def array_tensor(raw: Any, dtype: np.dtype[Any], shape: Any, order: str) -> Lazy
         flat = np.frombuffer(data, dtype=dtype).astype(kind.numpy, copy=False)
         return flat.reshape(shape, order="F" if order == "F" else "C")
 
-    return LazyTensor(shape, kind, read)
+    # A tensor that stands under two keys of the file is one object.
+    return LazyTensor(shape, kind, read, object())
 
 
 def _scalar(dtype: Any, raw: Any = b"") -> Any:

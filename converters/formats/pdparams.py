@@ -21,12 +21,23 @@ from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
-from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
+from converters.formats.opcodes import (
+    get_opcode,
+    integer_opcode,
+    put_opcode,
+    text_opcode,
+    tuple_opcodes,
+)
 from converters.formats.pickle_machine import Known, PickleMachine, StateDict
 
 NAME = "pdparams"
 SLICE_TABLE = "UnpackBigParamInfor@@"
 REMARK = "stdc-convert "
+POP = b"0"
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+NDARRAY = b"cnumpy\nndarray\n"
+# _reconstruct(ndarray, (0,), b"b") of the two remembered globals; its state follows.
+EMPTY_ARRAY = b"h\x00h\x01K\x00\x85C\x01b\x87R"
 
 
 def _known() -> dict[tuple[str, str], Known]:
@@ -111,46 +122,37 @@ def read_remark(machine: PickleMachine) -> dict[str, str]:
 def write(file: BinaryIO, content: Content) -> None:
     """Write a state dict as one pickle of protocol 4, one tensor at a time.
 
+    A second key names the same array again; its elements are not written twice.
+
     Raises:
         InputError: Paddle cannot hold an element type.
     """
     for head in content.heads:
         if of_paddle_array(head.type.numpy) != head.type:
             raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
-    remark = text_opcode(REMARK + json.dumps(dict(content.metadata))) + b"0"
-    file.write(b"\x80\x04" + (remark if content.metadata else b"") + b"}(")
-    places = {first: place for place, first in enumerate(dict.fromkeys(content.aliases.values()))}
+    file.write(b"\x80\x04")
+    if content.metadata:
+        file.write(text_opcode(REMARK + json.dumps(dict(content.metadata))) + POP)
+    types = sorted({head.type for head in content.heads}, key=lambda kind: kind.name)
+    file.write(RECONSTRUCT + put_opcode(0) + POP + NDARRAY + put_opcode(1) + POP)
+    made = (_dtype(kind) + put_opcode(place) + POP for place, kind in enumerate(types, start=2))
+    file.writelines(made)
+    first = 2 + len(types)
+    places = {head.key: first + number for number, head in enumerate(content.heads)}
+    file.write(b"}(")
     for head, elements in content.pieces():
-        file.write(text_opcode(head.key) + _array_head(head.type, head.shape))
-        file.write(b"\x8e" + struct.pack("<Q", len(elements)))
+        file.write(text_opcode(head.key) + EMPTY_ARRAY)
+        file.write(b"(K\x01" + tuple_opcodes(head.shape) + get_opcode(2 + types.index(head.type)))
+        file.write(b"\x89\x8e" + struct.pack("<Q", len(elements)))
         file.write(elements)
-        file.write(b"tb")
-        if head.key in places:
-            file.write(b"r" + struct.pack("<I", places[head.key]))
-    # A second name refers to the array; its bytes stand in the file once.
-    file.writelines(
-        text_opcode(second) + b"j" + struct.pack("<I", places[first])
-        for second, first in content.aliases.items()
-    )
+        file.write(b"tb" + (put_opcode(places[head.key]) if content.aliases else b""))
+    seconds = content.aliases.items()
+    file.writelines(text_opcode(second) + get_opcode(places[one]) for second, one in seconds)
     file.write(b"u.")
 
 
-def _array_head(dtype: DType, shape: tuple[int, ...]) -> bytes:
-    """Return the opcodes up to the array's bytes: reconstruct, then its state."""
-    code = dtype.numpy.str[1:]
-    order = dtype.numpy.str[0]
-    return b"".join(
-        (
-            b"cnumpy.core.multiarray\n_reconstruct\n",
-            b"cnumpy\nndarray\n" + integer_opcode(0) + b"\x85" + b"C\x01b" + b"\x87R",
-            b"(" + integer_opcode(1),
-            tuple_opcodes(shape),
-            b"cnumpy\ndtype\n" + text_opcode(code) + b"\x89\x88\x87R",
-            b"("
-            + integer_opcode(3)
-            + text_opcode(order)
-            + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff",
-            integer_opcode(0) + b"tb",
-            b"\x89",
-        )
-    )
+def _dtype(kind: DType) -> bytes:
+    """Return the opcodes of a numpy dtype: its code, then its state, the byte order of which."""
+    order, code = kind.numpy.str[0], kind.numpy.str[1:]
+    state = b"(K\x03" + text_opcode(order) + b"NNN" + 2 * integer_opcode(-1) + b"K\x00tb"
+    return b"cnumpy\ndtype\n" + text_opcode(code) + b"\x89\x88\x87R" + state

@@ -26,6 +26,7 @@ BROKEN = (
     OverflowError,
     RecursionError,
 )
+STRUCTS = {code: struct.Struct(code) for code in ("<B", "<H", "<i", "<I", "<q", "<Q", ">d")}
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ class PickleMachine:
 
     def number(self, code: str) -> int:
         """Return the next number in a ``struct`` code."""
-        (value,) = struct.unpack(code, self.take(struct.calcsize(code)))
+        form = STRUCTS[code]
+        (value,) = form.unpack_from(self.data, self.position)
+        self.position += form.size
         return value
 
     def push(self, value: Any) -> None:

@@ -95,11 +95,29 @@ def skipped_content(content: Any, chosen: Path_) -> dict[str, str]:
     return skipped
 
 
+def tensors_within(value: Any) -> Iterator[LazyTensor]:
+    """Yield every tensor inside nested dicts, lists and tuples once."""
+    open_, seen = [value], set[int]()
+    while open_:
+        item = open_.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, LazyTensor):
+            yield item
+        elif isinstance(item, dict):
+            open_.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            open_.extend(item)
+
+
 def describe(value: Any) -> str:
     """Return a few words on a value of a file: its kind, and size or content if short."""
     if isinstance(value, LazyTensor):
         return f"tensor {list(value.shape)} {value.dtype}, {value.nbytes} bytes"
     if isinstance(value, (dict, list, tuple)):
-        return f"{type(value).__name__} of {len(value)} entries".replace("StateDict", "dict")
+        words = f"{type(value).__name__} of {len(value)} entries".replace("StateDict", "dict")
+        sizes = [tensor.nbytes for tensor in tensors_within(value)]
+        return f"{words}, {len(sizes)} tensors, {sum(sizes)} bytes" if sizes else words
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"

@@ -155,8 +155,9 @@ def weight_of(own: Shapes) -> tuple[int, ...] | None:
 def free_parameters(own: Shapes) -> Evidence:
     """Return what tensors of no known name are: parameters that a user's own layer holds."""
     flat = [name for name, shape in own.items() if len(shape) == 2]
-    doubt = f"{flat[0]!r} has two axes and could be transposed" if flat else ""
-    return Evidence(PARAMETER.kind, doubt)
+    also = f", and {flat[0]!r} has two axes and could be transposed" if flat else ""
+    name = next(iter(own), "")
+    return Evidence(PARAMETER.kind, f"{name!r} tells no kind and is copied as it is{also}")
 
 
 def by_axes(weight: tuple[int, ...], own: Shapes) -> Evidence:

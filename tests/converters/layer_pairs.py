@@ -46,7 +46,7 @@ def kind(name: str, /, **options: Any) -> Callable[[Make], Make]:
 
 
 def sizes(random: Random, count: int, *, square: bool, low: int = 2, high: int = 7) -> list[int]:
-    """Draw sizes, all different so that no mistake fits, or all equal so that none shows by shape."""
+    """Draw sizes, all different, or all equal so that no mistake shows by its shape."""
     if square:
         return [int(random.integers(low, high))] * count
     return [int(n) for n in random.permutation(np.arange(low, high + count))[:count]]
@@ -336,7 +336,7 @@ def recurrent(random: Random, square: bool, name: str, projected: bool = False) 
         (normal(random, N, 4, inner),),
         # Paddle's recurrent kernel keeps what the backward pass needs in training alone.
         training=True,
-        # Paddle 3.3 fails to build most of these without biases: it counts weights that are not there.
+        # Paddle 3.3 fails to build most of these without biases.
         extra="" if bias else r"bias|_l\d",
     )
 

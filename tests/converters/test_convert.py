@@ -122,7 +122,7 @@ def test_json_as_documented(arch, converted):
 def test_a_tensor_with_two_names_is_written_once(arch, states, converted):
     unique = {value.data_ptr(): value for value in states[arch].values() if value.ndim}
     size = sum(value.numel() * value.element_size() for value in unique.values())
-    assert size < converted[arch].target.bytes < size + 200 * len(unique)
+    assert size < converted[arch].target.bytes < size + 220 * len(unique)
 
 
 def test_legacy_unwrapped_and_prefixed_files_give_the_same_bytes(arch, states, converted, tmp_path):
@@ -199,10 +199,8 @@ def test_there_and_back_again(states, tmp_path):
     assert set(found) == set(state)
     for key, value in state.items():
         assert found[key].dtype == value.dtype
-        if key.endswith("num_batches_tracked"):
-            assert found[key] == 0
-        else:
-            assert bits(found[key]) == bits(value), key
+        # The counts of batches too: the file carries them along outside its weights.
+        assert bits(found[key]) == bits(value), key
     second = "cp.backbone.x16.0.4.conv_list.0.conv.weight"
     first = "cp.backbone.features.4.conv_list.0.conv.weight"
     assert found[second].data_ptr() == found[first].data_ptr()

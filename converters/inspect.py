@@ -1,0 +1,179 @@
+"""What is in a checkpoint file, told without converting it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.checkpoint import Checkpoint
+from converters.errors import InputError
+from converters.formats import read_checkpoint
+from converters.layouts import Layout
+from converters.plan import detect
+
+if TYPE_CHECKING:  # rich is loaded where something is shown
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """One key of a checkpoint.
+
+    Attributes:
+        key: as the file spells it.
+        shape: sizes.
+        dtype: element type.
+        bytes: of the elements.
+        alias_of: an earlier key that is the same tensor, '' if there is none.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    alias_of: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file holds.
+
+    Attributes:
+        path: the file.
+        format: of the file.
+        bytes: size of the file, of index and shards together.
+        framework: ``torch`` or ``paddle``, as format, metadata or names tell.
+        wrapper: dict inside the file that holds the tensors, '' for the top.
+        arch: the network, '' if its keys belong to no known one.
+        variant: whose implementation of it.
+        num_classes: its outputs, None if unknown.
+        unknown: why the network could not be told, '' if it could.
+        kinds: number of layers per kind.
+        dtypes: number of tensors per element type, aliases left out.
+        tensors: every key.
+        skipped: other content, in words.
+        metadata: what the file says of itself.
+    """
+
+    path: str
+    format: str
+    bytes: int
+    framework: str
+    wrapper: str
+    arch: str
+    variant: str
+    num_classes: int | None
+    unknown: str
+    kinds: dict[str, int]
+    dtypes: dict[str, int]
+    tensors: tuple[TensorFacts, ...]
+    skipped: dict[str, str]
+    metadata: dict[str, str]
+
+    @property
+    def aliases(self) -> int:
+        """Number of keys that are second names."""
+        return sum(bool(tensor.alias_of) for tensor in self.tensors)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return asdict(self)
+
+    def __rich__(self) -> RenderableType:
+        """Return the facts for a terminal; the tensors are in :func:`tensor_table`."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(*(Text(line) for line in self._lines()))
+
+    def _lines(self) -> Iterator[str]:
+        inside = f", dict {self.wrapper!r}" if self.wrapper else ""
+        size = sum(tensor.bytes for tensor in self.tensors if not tensor.alias_of)
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        yield f"file      {self.path}  ({self.format}, {self.bytes / 1e6:.1f} MB{inside})"
+        yield f"network   {' '.join((self.arch, self.variant))}{classes}, {self.framework}"
+        if self.unknown:
+            yield f"          {self.unknown}"
+        yield f"layers    {counted(self.kinds) or 'unknown'}"
+        yield f"tensors   {len(self.tensors) - self.aliases}, {size / 1e6:.1f} MB: " + counted(
+            self.dtypes
+        )
+        yield f"aliases   {self.aliases}"
+        for name, value in self.metadata.items():
+            yield f"says      {name}: {value if len(value) <= 60 else value[:57] + '...'}"
+        for name, what in self.skipped.items():
+            yield f"skipped   {name}: {what}"
+
+
+def counted(numbers: Mapping[str, int]) -> str:
+    """Return counts in words, most first."""
+    ordered = sorted(numbers.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {name}" for name, count in ordered)
+
+
+def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspection:
+    """Return what a file holds; no tensor is read.
+
+    Args:
+        path: a checkpoint in any format.
+        key: dict inside the file to take; chosen by content if None.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    checkpoint = read_checkpoint(path, key=key)
+    layout, unknown = layout_of(checkpoint)
+    tensors = tuple(tensor_facts(checkpoint))
+    return Inspection(
+        path=str(path),
+        format=checkpoint.format,
+        bytes=sum(file.stat().st_size for file in checkpoint.files),
+        framework=checkpoint.framework,
+        wrapper=checkpoint.wrapper,
+        arch=layout.arch,
+        variant=layout.variant,
+        num_classes=layout.num_classes,
+        unknown=unknown,
+        kinds=dict(Counter(layer.kind for layer in layout.layers)),
+        dtypes=dict(Counter(tensor.dtype for tensor in tensors if not tensor.alias_of)),
+        tensors=tensors,
+        skipped=dict(checkpoint.skipped),
+        metadata=dict(checkpoint.metadata),
+    )
+
+
+def layout_of(checkpoint: Checkpoint) -> tuple[Layout, str]:
+    """Return the network that the keys belong to, or an empty one and why it is not known."""
+    try:
+        return detect(checkpoint, origin=checkpoint.framework), ""
+    except InputError as error:
+        return Layout((), arch=""), str(error).removeprefix(f"{checkpoint.path}: ")
+
+
+def tensor_facts(checkpoint: Checkpoint) -> Iterator[TensorFacts]:
+    """Yield the facts of every key, in the file's order."""
+    seen: dict[Hashable, str] = {}
+    for key, tensor in checkpoint.items():
+        first = key if tensor.identity is None else seen.setdefault(tensor.identity, key)
+        alias = "" if first == key else first
+        yield TensorFacts(key, tensor.shape, tensor.dtype, tensor.nbytes, alias)
+
+
+def tensor_table(inspection: Inspection) -> Table:
+    """Return the table of all keys."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("key", "shape", "type", "same tensor as"):
+        table.add_column(title, overflow="fold")
+    for tensor in inspection.tensors:
+        # Text, not markup: a key may hold brackets.
+        table.add_row(
+            Text(tensor.key), str(list(tensor.shape)), tensor.dtype, Text(tensor.alias_of)
+        )
+    return table

@@ -271,8 +271,8 @@ def ablation(
         from stdc_port.training.pipeline import prepare
 
         plan = _recipe(recipe, overrides, None)
-        made = prepare(output, data=data, converted=weights, quiet=quiet)
-        result = ablate(plan, *made, output, [int(n) for n in numbers], quiet=quiet)
+        used, init = prepare(output, data=data, converted=weights, quiet=quiet)
+        result = ablate(plan, used, output, init, [int(n) for n in numbers], quiet=quiet)
         _show(result, json_path, quiet=quiet)
     if not result.helps:
         raise SystemExit(FALLS_SHORT)

@@ -6,7 +6,6 @@ Runs in a process of its own: torch and Paddle never share one that forks or tra
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +71,7 @@ def pretrain(
     _train(network, source, plan, advance)
     top1 = _top1(network, plan)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         content = {"epoch": 1, "best_top1": top1, "state_dict": network.state_dict()}
         torch.save(content, temporary)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +83,11 @@ def network_arrays(layer: Any) -> dict[str, np.ndarray]:
     return {key: np.array(value.numpy()) for key, value in layer.state_dict().items()}
 
 
+def beside(path: Path) -> Path:
+    """A name for a temporary file in the folder of the final one, of this process alone."""
+    return path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+
+
 def write_whole(path: Path, write: Callable[[Path], None], agrees: Callable[[Path], bool]) -> None:
     """Write a file through a temporary one that is checked before it takes the place.
 
@@ -91,9 +95,7 @@ def write_whole(path: Path, write: Callable[[Path], None], agrees: Callable[[Pat
         InputError: the file cannot be written, or reads back differently.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = beside(path)
     try:
         write(temporary)
         if not agrees(temporary):

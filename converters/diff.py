@@ -210,7 +210,7 @@ def paired(
         return TensorDifference(key, other, "equal")
     differing, largest, scale = deviation(array, head.type, found, tensor.type)
     relative = None if largest is None else largest / scale if scale else largest
-    close = relative is not None and relative <= tolerance
+    close = tolerance > 0 and relative is not None and relative <= tolerance
     state = "type" if not same_type else "close" if close else "values"
     reason = "" if same_type else f"{head.type.name} against {tensor.dtype}"
     if same_type and not differing:

@@ -67,6 +67,10 @@ BY_NAME = {row.name: row for row in _ROWS}
 BY_STORAGE = {row.storage: row for row in _ROWS if row.storage}
 BY_SAFETENSORS = {row.safetensors: row for row in _ROWS if row.safetensors}
 
+# What paddle.load makes tensors of; a file of it keeps no other type apart.
+_NOT_PADDLE = ("float8", "uint16", "uint32", "uint64")
+PADDLE_TYPES = frozenset(row.name for row in _ROWS if not row.name.startswith(_NOT_PADDLE))
+
 
 def of_paddle_array(array_type: np.dtype[np.generic]) -> DType:
     """Return the element type that Paddle gives to an array of a file; uint16 means bfloat16.

@@ -8,13 +8,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from converters.command_line import (
+    CONTEXT,
+    COULD_NOT,
+    FALLS_SHORT,
+    HOLDS,
+    common_options,
+    write_json,
+)
 from parity.precision import TOLERANCE
 
 if TYPE_CHECKING:
     from parity.job import Job, Request
     from parity.result import ParityResult
 
-HOLDS, FALLS_SHORT, COULD_NOT, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED = 130
+EXAMPLES = """
+\b
+Examples:
+  stdc-parity model.pth --converted model.pdparams
+  stdc-parity --arch stdc2-seg --size 200x333
+  stdc-parity --torch nets:ours --paddle nets:theirs --input images.npy
+
+\b
+Exit codes: 0 parity holds; 1 it does not; 2 it could not be checked.
+"""
 
 
 def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
@@ -33,8 +51,7 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="stdc-port")
+@click.command(context_settings=CONTEXT, epilog=EXAMPLES)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--tol",
@@ -117,19 +134,11 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     help="Of the weights without CHECKPOINT, and of the random input.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every layer.")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the result as JSON.",
-)
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@common_options
 def main(input_file: str, no_convert: bool, **options: Any) -> None:
     """Show, layer by layer, that a Paddle network computes what its torch original does.
 
-    CHECKPOINT is a torch file; without one, seeded weights are used. Exit code: 0 parity
-    holds, 1 it does not, 2 it could not be checked.
+    CHECKPOINT is a torch file; without one, seeded weights are used.
     """
     from converters import ConverterError
     from parity.job import JobError, Request
@@ -190,12 +199,11 @@ def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job
 def _report(result: ParityResult, job: Job, options: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from parity.report.json_report import write_json
     from parity.report.terminal import show
 
     if not options["quiet"]:
         shape = "×".join(str(n) for n in job.inputs[0].shape)
         click.echo(f"{job.title}, input {shape}")
         show(result, Console(), everything=options["everything"])
-    if options["json_file"] is not None:
-        write_json({"title": job.title, **result.to_json()}, options["json_file"])
+    if options["json_path"] is not None:
+        write_json(options["json_path"], {"title": job.title, **result.to_json()})

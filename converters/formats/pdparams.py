@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from converters.checkpoint import LazyTensor
-from converters.dtypes import DType, of_paddle_array
+from converters.dtypes import PADDLE_TYPES, DType
 from converters.errors import InputError
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
@@ -128,7 +128,7 @@ def write(file: BinaryIO, content: Content) -> None:
         InputError: Paddle cannot hold an element type.
     """
     for head in content.heads:
-        if of_paddle_array(head.type.numpy) != head.type:
+        if head.type.name not in PADDLE_TYPES:
             raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
     file.write(b"\x80\x04")
     if content.metadata:

@@ -1,17 +1,11 @@
-"""A parity result as JSON: plain values, written whole or not at all."""
+"""A parity result as plain values, for JSON."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from parity.result import LayerResult, ParityResult, TensorResult
 
 
@@ -61,21 +55,3 @@ def _tensor(tensor: TensorResult) -> dict[str, Any]:
         "error32": single.error if single else None,
         "error64": double.error if double else None,
     }
-
-
-def write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write a JSON file whole: a temporary file beside it, read back, then renamed.
-
-    Raises:
-        OSError: The folder is missing or cannot be written to.
-    """
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        json.loads(Path(temporary).read_text(encoding="utf-8"))
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -134,7 +134,7 @@ def test_help_and_import_load_no_framework() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "LOADED []" in done.stdout
-    for word in ("--json FILE", "-h, --help", "--version", "--quiet"):
+    for word in ("--json", "-h, --help", "--version", "--quiet"):
         assert word in done.stdout
 
 

@@ -1,0 +1,146 @@
+"""How two checkpoints are said to differ, in one framework and across."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from samples import array_tensor, trained
+
+from converters import Checkpoint, InputError, convert_file, diff_checkpoints, read_checkpoint
+from converters.checkpoint import LazyTensor
+from converters.cli import main
+from converters.dtypes import BY_NAME
+
+VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def checkpoint(**arrays):
+    tensors = {
+        key: value if isinstance(value, LazyTensor) else array_tensor(value)
+        for key, value in arrays.items()
+    }
+    return Checkpoint(Path("memory"), "torch-zip", tensors)
+
+
+def one(first, second, **options):
+    """Return how a single tensor differs."""
+    found = diff_checkpoints(checkpoint(w=first), checkpoint(w=second), **options)
+    (row,) = found.tensors
+    assert bool(found) == (row.state in ("equal", "close"))
+    return row
+
+
+def with_value(place, value):
+    changed = VALUES.copy()
+    changed[place] = value
+    return changed
+
+
+def test_equal_bits():
+    assert one(VALUES, VALUES.copy()).state == "equal"
+    strange = with_value((0, 1), np.nan)
+    assert one(strange, strange.copy()).state == "equal"
+
+
+def test_another_value():
+    row = one(VALUES, with_value((1, 2), 5.5))
+    assert (row.state, row.differing, row.largest, row.relative) == ("values", 1, 0.5, 0.1)
+    assert one(VALUES, with_value((1, 2), 5.5), tolerance=0.1).state == "close"
+    assert one(VALUES, with_value((1, 2), 5.5), tolerance=0.09).state == "values"
+
+
+def test_nan_on_one_side_is_never_close():
+    row = one(VALUES, with_value((0, 0), np.nan), tolerance=1e9)
+    assert row.state == "values"
+    assert math.isnan(row.largest)
+
+
+def test_another_zero_is_other_bits():
+    row = one(VALUES, with_value((0, 0), -0.0))
+    assert (row.state, row.differing) == ("values", 0)
+    assert "other bits" in row.reason
+
+
+def test_another_shape_or_type():
+    assert one(VALUES, VALUES.T).state == "shape"
+    row = one(VALUES, VALUES.astype(np.float16))
+    assert (row.state, row.differing, row.reason) == ("type", 0, "float32 against float16")
+
+
+def test_bfloat16_is_compared_by_value():
+    half = [
+        LazyTensor((2,), BY_NAME["bfloat16"], lambda bits=bits: np.array(bits, np.uint16))
+        for bits in ([16320, 49152], [16320, 49153])  # 1.5 and −2, and the next below −2
+    ]
+    row = one(*half)
+    assert (row.differing, row.largest) == (1, 2 ** (1 - 7))
+
+
+def test_keys_of_one_side():
+    found = diff_checkpoints(checkpoint(a=VALUES, w=VALUES), checkpoint(w=VALUES, b=VALUES))
+    assert found.counts == {"equal": 1, "only in A": 1, "only in B": 1}
+    assert not found
+
+
+def test_nothing_compared_is_not_the_same():
+    assert not diff_checkpoints(checkpoint(), checkpoint())
+
+
+def test_a_prefix_that_all_keys_share_is_no_difference():
+    wrapped = Checkpoint(Path("m"), "torch-zip", {"module.w": array_tensor(VALUES)})
+    assert diff_checkpoints(checkpoint(w=VALUES), wrapped)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Return a torch file and its conversion."""
+    folder = tmp_path_factory.mktemp("diff")
+    torch.save(trained("stdc1", num_classes=4).half().state_dict(), folder / "a.pth")
+    convert_file(folder / "a.pth")
+    return folder / "a.pth", folder / "a.pdparams"
+
+
+def test_across_frameworks_both_ways(pair):
+    a, b = map(read_checkpoint, pair)
+    forth, back = diff_checkpoints(a, b), diff_checkpoints(b, a)
+    assert forth
+    assert back
+    assert forth.counts == back.counts
+    assert {row.a: row.b for row in forth.tensors} == {row.b: row.a for row in back.tensors}
+
+
+def test_one_transposed_tensor_across_frameworks(pair):
+    a, b = map(read_checkpoint, pair)
+    square = b["fc.weight"]
+    turned = LazyTensor(square.shape, square.type, lambda: np.ascontiguousarray(square.load().T))
+    damaged = Checkpoint(b.path, b.format, dict(b) | {"fc.weight": turned})
+    found = diff_checkpoints(a, damaged)
+    assert not found
+    assert [row.a for row in found.tensors if row.state == "values"] == ["fc.weight"]
+
+
+def test_an_unknown_network_across_frameworks_is_refused():
+    paddle = Checkpoint(Path("b.pdparams"), "pdparams", {"w": array_tensor(VALUES)})
+    with pytest.raises(InputError):
+        diff_checkpoints(checkpoint(w=VALUES), paddle)
+
+
+def test_the_command(pair, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(main, ["diff", *map(str, arguments)])
+
+    report = tmp_path / "report.json"
+    same = run(*pair, "--json", report)
+    assert same.exit_code == 0, same.output
+    assert json.loads(report.read_text())["same"] is True
+    state = torch.load(pair[0], weights_only=True)
+    state["linear.weight"][0, 0] += 1
+    torch.save(state, tmp_path / "other.pth")
+    different = run(tmp_path / "other.pth", pair[1])
+    assert different.exit_code == 1
+    assert "linear.weight" in different.stdout
+    assert run(pair[0], tmp_path / "none.pth").exit_code == 2

@@ -1,0 +1,66 @@
+"""What a file is said to hold."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from click.testing import CliRunner
+from samples import trained
+
+from converters import InputError, inspect_checkpoint
+from converters.cli import main
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Return a training script's file around the authors' classifier."""
+    path = tmp_path_factory.mktemp("inspect") / "a.pth"
+    state = trained("stdc1", num_classes=4).half().state_dict()
+    torch.save({"state_dict": state, "epoch": 5, "optimizer": {"m": torch.ones(3)}}, path)
+    return path
+
+
+def test_a_known_network(source):
+    found = inspect_checkpoint(source)
+    assert (found.format, found.framework, found.wrapper) == ("torch-zip", "torch", "state_dict")
+    assert (found.arch, found.variant, found.num_classes) == ("stdc1", "authors", 4)
+    assert found.bytes == source.stat().st_size
+    assert found.kinds["linear"] == 2
+    assert found.kinds["conv"] == found.kinds["batch_norm"] - 1
+    assert set(found.dtypes) == {"float16", "int64"}
+    assert sum(found.dtypes.values()) == len(found.tensors) - found.aliases
+    assert found.aliases > 100
+    second = next(tensor for tensor in found.tensors if tensor.alias_of)
+    assert (second.key.split(".")[0], second.alias_of.split(".")[0]) == ("x2", "features")
+    assert found.skipped == {
+        "epoch": "int 5",
+        "optimizer": "dict of 1 entries, 1 tensors, 12 bytes",
+    }
+
+
+def test_an_unknown_network(tmp_path):
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, metadata={"format": "pt"})
+    found = inspect_checkpoint(path)
+    assert found.metadata == {"format": "pt"}
+    assert [tensor.key for tensor in found.tensors] == ["w"]
+
+
+def test_a_file_that_is_none(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match="no known checkpoint format"):
+        inspect_checkpoint(tmp_path / "a.pth")
+    assert CliRunner().invoke(main, ["inspect", str(tmp_path / "a.pth")]).exit_code == 2
+
+
+def test_the_command(source, tmp_path):
+    report = tmp_path / "report.json"
+    result = CliRunner().invoke(main, ["inspect", str(source), "--all", "--json", str(report)])
+    assert result.exit_code == 0, result.output
+    for words in ("stdc1 authors, 4 classes, torch", "conv", "float16", "epoch", "features.0"):
+        assert words in result.stdout
+    plain = json.loads(report.read_text())
+    assert plain["arch"] == "stdc1"
+    assert len(plain["tensors"]) == len(inspect_checkpoint(source).tensors)
+    assert CliRunner().invoke(main, ["inspect", "-q", str(source)]).output == ""

@@ -41,8 +41,12 @@ class Background(Generic[Result]):
         return self._result
 
 
-def sha256_of(paths: Sequence[Path]) -> str:
+def sha256_of(paths: Sequence[Path], finished: threading.Event | None = None) -> str:
     """Return the SHA-256 of files, one after the other.
+
+    Args:
+        paths: the files.
+        finished: set once nothing more is added to them; None if they are whole already.
 
     Raises:
         OSError: one cannot be read.
@@ -50,11 +54,18 @@ def sha256_of(paths: Sequence[Path]) -> str:
     digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK))
     for path in paths:
         with path.open("rb", buffering=0) as file:
-            while count := file.readinto(block):
+            while True:
+                # Asked before reading: what is read after it is all there will be.
+                whole = finished is None or finished.is_set()
+                count = file.readinto(block)
                 digest.update(block[:count])
+                if not count and whole:
+                    break
+                if not count and finished is not None:
+                    finished.wait(0.01)
     return digest.hexdigest()
 
 
-def digest_of(*paths: Path) -> Background[str]:
-    """Start to compute the SHA-256 of files, one after the other."""
-    return Background(lambda: sha256_of(paths))
+def digest_of(*paths: Path, finished: threading.Event | None = None) -> Background[str]:
+    """Start to compute the SHA-256 of files, one after the other; see :func:`sha256_of`."""
+    return Background(lambda: sha256_of(paths, finished))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 import numpy as np
@@ -71,10 +72,8 @@ def execute(
     source_digest = digest_of(*sources)
     with temporary_beside(path) as temporary:
         with temporary.open("wb") as file:
-            writer(file, content_of(plan, progress))
-            file.flush()
+            digest = write_hashed(writer, file, content_of(plan, progress), temporary)
             safe = Background(lambda: os.fsync(file.fileno()))
-            digest = digest_of(temporary)
             try:
                 if verify:
                     compare(plan, temporary, progress)
@@ -83,6 +82,22 @@ def execute(
         facts = FileFacts(str(path), digest.result(), form, temporary.stat().st_size)
         temporary.replace(path)
     return report_of(plan, facts, source_digest, verified=verify)
+
+
+def write_hashed(writer: Writer, file: BinaryIO, content: Content, path: Path) -> Background[str]:
+    """Write a file and return its digest, which is counted while the file grows."""
+    if writer is torch_zip.write:  # goes back to fill in checksums
+        writer(file, content)
+        file.flush()
+        return digest_of(path)
+    finished = Event()
+    digest = digest_of(path, finished=finished)
+    try:
+        writer(file, content)
+        file.flush()
+    finally:
+        finished.set()
+    return digest
 
 
 def writer_for(plan: ConversionPlan, path: Path) -> tuple[str, Writer]:

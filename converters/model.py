@@ -30,13 +30,13 @@ def build_model(text: str, framework: str) -> Any:
         sys.path.insert(0, here)
     try:
         factory = getattr(importlib.import_module(where), name, None)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+    except Exception as error:
         raise InputError(f"--model {text}: {where} cannot be imported: {error!r}") from error
     if not callable(factory):
         raise InputError(f"--model {text}: {where} has no callable {name!r}")
     try:
         network = factory(**options)
-    except Exception as error:  # noqa: BLE001 - so may their factory
+    except Exception as error:
         raise InputError(f"--model {text}: the factory failed: {error!r}") from error
     if framework_of(network) != framework:
         raise InputError(
@@ -54,10 +54,10 @@ def parsed(text: str) -> tuple[str, str, dict[str, Any]]:
     """
     where, _, call = text.partition(":")
     try:
-        found = ast.parse(call.strip(), mode="eval").body
+        found: ast.AST = ast.parse(call.strip(), mode="eval").body
         options: list[ast.keyword] = []
         if isinstance(found, ast.Call) and not found.args:
-            found, options = found.func, found.keywords
+            options, found = found.keywords, found.func
         if not isinstance(found, ast.Name) or not where:
             raise ValueError(text)
         return where, found.id, {str(one.arg): ast.literal_eval(one.value) for one in options}

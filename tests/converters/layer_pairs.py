@@ -349,12 +349,20 @@ def recurrent_cell(random: Random, square: bool, name: str) -> Pair:
     bias = square or coin(random)
     attr = None if bias else False
     theirs = getattr(pn, "SimpleRNNCell" if name == "RNNCell" else name)
-    last = (lambda outputs: flat(outputs)[1:]) if name == "LSTMCell" else lambda outputs: outputs[0]
+    # Beside the input the state, without which the recurrent weights would have no effect.
+    count = 3 if name == "LSTMCell" else 2
+    inputs = [normal(random, N, size) for size in (inner, hidden, hidden)[:count]]
+
+    def run(cell: Any, x: Any, *state: Any) -> Any:
+        return cell(x, state if len(state) > 1 else state[0])
+
     return Pair(
         getattr(tn, name)(inner, hidden, bias=bias),
         theirs(inner, hidden, bias_ih_attr=attr, bias_hh_attr=attr),
-        (normal(random, N, inner),),
-        run_paddle=lambda layer, x: last(layer(x)),
+        tuple(inputs),
+        run_torch=run,
+        # Paddle's cells give the output beside the state that holds it.
+        run_paddle=lambda cell, *given: flat(run(cell, *given))[1:],
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import paddle
@@ -12,6 +12,8 @@ from layer_pairs import KINDS, Pair, flat
 from samples import bits, generator
 
 from converters import convert_state_dict
+
+Break = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 TOLERANCE = 1e-9
 # Kinds whose Paddle kernels are not double precision throughout, with the largest error seen.
@@ -143,3 +145,80 @@ def test_a_layer_computes_the_same_and_comes_back(kind: str, seed: int) -> None:
         else:
             assert array.shape == tuple(pair.torch.state_dict()[key].shape)
             assert array.tobytes() == before[key], key
+
+
+def transposed(*keys: str) -> Break:
+    return lambda arrays: {
+        key: np.ascontiguousarray(array.T) if key in keys else array
+        for key, array in arrays.items()
+    }
+
+
+def exchanged(one: str, two: str) -> Break:
+    return lambda arrays: arrays | {one: arrays[two], two: arrays[one]}
+
+
+def turned(key: str) -> Break:
+    """Reverse a tensor's elements: the mistake of any reshape in the wrong order."""
+    return lambda arrays: arrays | {key: arrays[key].reshape(-1)[::-1].reshape(arrays[key].shape)}
+
+
+def lost(key: str) -> Break:
+    """Leave a tensor as the target was initialised."""
+    return lambda arrays: arrays | {key: np.ones_like(arrays[key])}
+
+
+# A deliberate mistake for every kind with tensors, that keeps names and shapes.
+BROKEN: dict[str, Break] = {
+    **{f"conv{rank}d": turned("weight") for rank in (1, 2, 3)},
+    **{f"conv_transpose{rank}d": turned("weight") for rank in (1, 2, 3)},
+    "linear": transposed("weight"),
+    "compat_linear": transposed("weight"),
+    "bilinear": lambda arrays: arrays | {"weight": arrays["weight"].swapaxes(1, 2).copy()},
+    **{f"batch_norm{rank}d": exchanged("_mean", "bias") for rank in (1, 2, 3)},
+    **{f"instance_norm{rank}d": lost("scale") for rank in (1, 2, 3)},
+    "group_norm": lost("weight"),
+    "layer_norm": turned("weight"),
+    "rms_norm": transposed("weight"),
+    "embedding": transposed("weight"),
+    "embedding_bag": transposed("weight"),
+    "prelu": lost("_weight"),
+    "attention": transposed("q_proj.weight", "k_proj.weight", "v_proj.weight"),
+    "transformer_encoder_layer": exchanged("self_attn.q_proj.weight", "self_attn.v_proj.weight"),
+    "transformer_decoder_layer": exchanged("self_attn.q_proj.weight", "cross_attn.q_proj.weight"),
+    "transformer_encoder": exchanged("layers.0.linear1.bias", "layers.1.linear1.bias"),
+    "transformer_decoder": exchanged("layers.0.norm1.weight", "layers.0.norm3.weight"),
+    "transformer": exchanged("decoder.layers.0.norm1.weight", "decoder.layers.0.norm3.weight"),
+    "weight_norm_linear": transposed("weight_v"),
+    "weight_norm_parametrized_linear": transposed("weight_v"),
+    "weight_norm_conv": turned("weight_g"),
+    "weight_norm_parametrized_conv": turned("weight_g"),
+    "weight_norm_conv_transpose": turned("weight_g"),
+    "spectral_norm_linear": transposed("weight_orig"),
+    "spectral_norm_parametrized_linear": transposed("weight_orig"),
+    "spectral_norm_conv": turned("weight_u"),
+    "spectral_norm_parametrized_conv": turned("weight_v"),
+    "spectral_norm_conv_transpose": turned("weight_u"),
+    "parameter_list": lost("held.0"),
+    "parameter_dict": lost("held.p0"),
+}
+for name in ("rnn_cell", "lstm_cell", "gru_cell"):
+    BROKEN[name] = lost("weight_hh")
+for name in ("rnn", "lstm", "gru", "lstm_projected"):
+    BROKEN[name] = lambda arrays: {
+        key: np.ones_like(array) if key.endswith("weight_hh") or "_hh_" in key else array
+        for key, array in arrays.items()
+    }
+
+
+def test_every_kind_with_tensors_has_a_broken_case() -> None:
+    assert set(KINDS) - set(BROKEN) == {"local_response_norm"}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_conversion_is_caught(kind: str) -> None:
+    pair = make(kind, 1, square=True)
+    right = convert_state_dict(pair.torch.state_dict(), pair.paddle)
+    wrong = BROKEN[kind](right)
+    load(pair.paddle, wrong)
+    assert max(errors(pair).values()) > 1e-6

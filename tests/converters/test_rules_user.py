@@ -126,7 +126,7 @@ def test_renames_and_drops(tmp_path) -> None:
     ],
 )
 def test_a_bad_rule_is_named(tmp_path, text, message) -> None:
-    with pytest.raises(InputError, match="(?s).*") as caught:
+    with pytest.raises(InputError, match=r"(?s).*") as caught:
         plan_conversion(
             checkpoint(a__weight=(2, 2, 3, 3), b__weight=(2, 2, 3, 3)), rules=rules(tmp_path, text)
         )

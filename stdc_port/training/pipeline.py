@@ -111,7 +111,10 @@ def run_pipeline(
     data, weights, converted = _made(output, data, weights, console, quiet=quiet)
     console.print("[bold]5. fine-tuning[/] in Paddle")
     folder = output / "finetune"
-    result = finetune(recipe, data, folder, converted, quiet=quiet)
+    resume = _begun_before(folder, recipe, data, converted)
+    if resume:
+        console.print("  this very training was begun before and goes on from its checkpoint")
+    result = finetune(recipe, data, folder, converted, resume=resume, quiet=quiet)
     if not quiet:
         Console().print(result)
     outcome = Outcome(
@@ -230,6 +233,23 @@ def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, qu
     if code:
         raise InputError(f"parity could not be checked (exit code {code}); see above")
     proof.write_text(json.dumps(key), encoding="utf-8")
+
+
+def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> bool:
+    """Whether the folder holds a checkpoint of this recipe, data and weights; notes them if not."""
+    note, checkpoint = folder / "inputs.json", folder / "last.pdstate"
+    inputs = {
+        "recipe": recipe.to_json(),
+        "data": str(data.resolve()),
+        "weights": _digest(converted),
+    }
+    text = json.dumps(inputs, sort_keys=True)
+    if checkpoint.is_file() and note.is_file() and note.read_text(encoding="utf-8") == text:
+        return True
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.unlink(missing_ok=True)
+    note.write_text(text, encoding="utf-8")
+    return False
 
 
 def _digest(path: Path) -> str:

@@ -27,11 +27,11 @@ _SEED_OF_SCENES = 7_000_000
 class PretrainPlan:
     """How long the demo's classifier is trained."""
 
-    iterations: int = 400
+    iterations: int = 600
     batch_size: int = 64
     side: int = 48
     scenes: int = 150
-    rate: float = 0.03
+    rate: float = 0.05
     seed: int = 0
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks import large
 from benchmarks.measure import side_by_side
 
 HERE = Path(__file__).parent
@@ -60,6 +61,9 @@ def results() -> Iterator[str]:
         "\nThe memory of ours counts the mapped source file, of which the system can take back any "
         "page. Ours reads back and compares every tensor, the usual script none."
     )
+    yield "\n## A large checkpoint, beside the limit\n"
+    with tempfile.TemporaryDirectory(dir=HERE) as folder:
+        yield from large.rows(Path(folder))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,31 +10,36 @@ from typing import Any
 
 import click
 
-from converters.errors import InputError, RefusedError
+from converters.command_line import (
+    CONTEXT,
+    FALLS_SHORT,
+    common_options,
+    errors_as_exit_codes,
+    progress_bar,
+    show,
+    write_json,
+)
 
-HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+EXAMPLES = """
+\b
+Examples:
+  stdc-seg cityscapes                                       all on generated data
+  stdc-seg cityscapes --cityscapes DIR --weights STDCNet813M_73.91.tar
+  stdc-seg finetune --data DIR --init converted.pdparams --recipe stdc1_seg50 -o runs/mine
+  stdc-seg evaluate --data DIR --weights runs/mine/model.pdparams
+  stdc-seg predict picture.png --weights runs/mine/model.pdparams -o overlays
+
+\b
+Exit codes: 0 done; 1 checked and falls short; 2 could not be done.
+"""
 _PATH: Any = click.Path(path_type=Path)
 _MODELS = click.Choice(["stdc1", "stdc2"])
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(context_settings=CONTEXT, epilog=EXAMPLES)
 @click.version_option(package_name="stdc-port")
 def main() -> None:
-    """Train, evaluate and use STDC-Seg in Paddle, from weights that came from torch.
-
-    Exit code: 0 done, 1 checked and falls short, 2 could not be done.
-    """
-
-
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--quiet", "-q", is_flag=True, help="Print errors alone."),
-        click.option("--json", "json_path", type=_PATH, help="Also write the result here."),
-        click.version_option(package_name="stdc-port"),
-    ):
-        command = option(command)
-    return command
+    """Train, evaluate and use STDC-Seg in Paddle, from weights that came from torch."""
 
 
 def _recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -61,29 +67,18 @@ def _recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Calla
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn what a user can mend into one message and an exit code."""
-    try:
+    """Keep Paddle's remarks on its own build from the user, and errors to one message."""
+    with warnings.catch_warnings(), errors_as_exit_codes():
+        for remark in ("No ccache found", "When training, we now always track"):
+            warnings.filterwarnings("ignore", message=remark)
         yield
-    except RefusedError as error:
-        _stop(error, FALLS_SHORT)
-    except InputError as error:
-        _stop(error, COULD_NOT)
-
-
-def _stop(error: Exception, code: int) -> None:
-    click.echo(f"error: {error}", err=True)
-    raise SystemExit(code)
 
 
 def _show(result: Any, json_path: Path | None, *, quiet: bool) -> None:
-    from rich.console import Console
-
-    from converters.command_line import write_json
-
     if json_path is not None:
         write_json(json_path, result.to_json())
     if not quiet:
-        Console().print(result)
+        show(result)
 
 
 def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
@@ -99,12 +94,11 @@ def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
 @click.option("--val", default=30, show_default=True, type=click.IntRange(min=1))
 @click.option("--size", default="512x256", show_default=True, callback=_size, metavar="WxH")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@_common
+@common_options
 def scenes(
     folder: Path, size: tuple[int, int], json_path: Path | None, quiet: bool, **counts: int
 ) -> None:
     """Generate street scenes in the Cityscapes layout."""
-    from converters.command_line import write_json
     from stdc_port.training.pipeline import generate
     from stdc_port.training.scenes import SceneSet
 
@@ -121,7 +115,7 @@ def scenes(
 @click.argument("target", metavar="OUT.pth", type=_PATH)
 @click.option("--iterations", type=click.IntRange(min=10), help="Length; default: the demo's.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@_common
+@common_options
 def pretrain(
     target: Path, iterations: int | None, seed: int, json_path: Path | None, quiet: bool
 ) -> None:
@@ -130,7 +124,6 @@ def pretrain(
     It is saved in the authors' file layout. It stands in for their ImageNet checkpoint in the
     demo, and knows nothing but generated scenes.
     """
-    from converters.command_line import progress_bar, write_json
     from stdc_port.training.pretrain import PretrainPlan, pretrain
 
     plan = PretrainPlan(seed=seed, **({"iterations": iterations} if iterations else {}))
@@ -154,7 +147,7 @@ def pretrain(
 @click.option("--output", "-o", required=True, type=_PATH, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 @_recipe_options("generated")
-@_common
+@common_options
 def finetune(
     data: Path,
     weights: Path | None,
@@ -186,7 +179,7 @@ def finetune(
 @click.option("--split", default="val", show_default=True, type=click.Choice(["train", "val"]))
 @click.option("--model", type=_MODELS, help="Default: the recipe's.")
 @_recipe_options("generated")
-@_common
+@common_options
 def evaluate(
     weights: Path,
     data: Path,
@@ -214,7 +207,7 @@ def evaluate(
 @click.option("--output", "-o", required=True, type=_PATH, help="Folder for the overlays.")
 @click.option("--model", default="stdc1", show_default=True, type=_MODELS)
 @click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(min=0.05))
-@_common
+@common_options
 def predict(
     source: Path,
     weights: Path,
@@ -226,7 +219,6 @@ def predict(
 ) -> None:
     """Lay the classes of every picture in SOURCE over it, in Cityscapes' colours."""
     with _told():
-        from converters.command_line import progress_bar, write_json
         from stdc_port.training import evaluate
         from stdc_port.training.augmentation import IMAGENET
 
@@ -248,7 +240,7 @@ def predict(
 @click.option("--seeds", default="0", show_default=True, help="Comma-separated.")
 @click.option("--output", "-o", default="runs/ablation", show_default=True, type=_PATH)
 @_recipe_options("generated")
-@_common
+@common_options
 def ablation(
     data: Path | None,
     weights: Path | None,
@@ -284,7 +276,7 @@ def ablation(
 @click.option("--model", type=_MODELS, help="Default: the recipe's.")
 @click.option("--output", "-o", default="runs/cityscapes", show_default=True, type=_PATH)
 @_recipe_options(None)
-@_common
+@common_options
 def cityscapes(
     data: Path | None,
     weights: Path | None,

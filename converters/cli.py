@@ -21,16 +21,20 @@ from converters.diff import diff_checkpoints
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.inspect import inspect_checkpoint, tensor_table
+from converters.model import build_model
 from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
+from converters.user_rules import read_rules
 
-ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg")
+ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg", "generic")
 EXAMPLE = """
 \b
 Examples:
   stdc-convert STDCNet813M_73.91.tar             writes STDCNet813M_73.91.pdparams
   stdc-convert model.pth -o out.pdparams --dry-run
   stdc-convert model.pdparams                    writes model.pth
+  stdc-convert resnet50.pth --model paddle.vision.models:resnet50
+  stdc-convert vgg16.pth --model 'paddle.vision.models:vgg16(batch_norm=True)'
   stdc-convert inspect model.pth                 what is in it: see inspect -h
   stdc-convert diff model.pth model.pdparams     how they differ: see diff -h
 
@@ -74,7 +78,20 @@ def main() -> None:
     type=click.Choice(ARCHS),
     default="auto",
     show_default=True,
-    help="Which network; auto tells it by the keys.",
+    help="Which network; auto tells it by the keys, generic is any other.",
+)
+@click.option(
+    "--model",
+    metavar="PKG.MOD:FACTORY",
+    help="Target network, whose layers settle every tensor; imports its framework. Arguments go in "
+    "brackets: factory(num_classes=7).",
+)
+@click.option(
+    "--rules",
+    "rules_path",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="Your own renames, drops and layer kinds.",
 )
 @click.option(
     "--dtype",
@@ -123,6 +140,8 @@ def convert(
     *,
     to: Framework | None,
     arch: str,
+    model: str | None,
+    rules_path: Path | None,
     dtype: str,
     key: str | None,
     dry_run: bool,
@@ -139,7 +158,9 @@ def convert(
     """
     checkpoint = read_checkpoint(source, key=key)
     to = to or other_framework(checkpoint)
-    plan = plan_conversion(checkpoint, to=to, arch=arch, dtype=dtype)
+    rules = read_rules(rules_path) if rules_path else None
+    network = build_model(model, to) if model else None
+    plan = plan_conversion(checkpoint, to=to, arch=arch, target=network, dtype=dtype, rules=rules)
     path = default_target(source, target, to)
     if dry_run:
         return report_of(plan, unwritten(path))

@@ -10,6 +10,7 @@ import numpy as np
 
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
+from converters.elements import target_arrays
 from converters.errors import InputError
 from converters.execute import (
     FRAMEWORK_SUFFIX,
@@ -17,7 +18,6 @@ from converters.execute import (
     alias_targets,
     execute,
     report_of,
-    target_array,
     unwritten,
     written_entries,
 )
@@ -102,9 +102,9 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
     plan = plan_conversion(checkpoint, to="paddle" if to == "paddle" else "torch", target=target)
     plan.require_complete()
-    converted = {}
+    converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        converted[entry.target or ""] = target_array(checkpoint, entry)
+        converted.update(target_arrays(checkpoint, entry))
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted

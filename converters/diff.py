@@ -11,6 +11,7 @@ import numpy as np
 from converters.bits import equal_bits
 from converters.checkpoint import Checkpoint
 from converters.dtypes import DType
+from converters.errors import InputError
 from converters.execute import Releasing, content_of
 from converters.formats.content import Head
 from converters.plan import plan_conversion, without_prefix
@@ -173,7 +174,9 @@ def across(
 ) -> Iterator[TensorDifference]:
     """Yield the tensors of torch's checkpoint ``a`` as Paddle has them, paired with ``b``'s."""
     plan = plan_conversion(a, to="paddle")
-    sources = {entry.target: entry.source or "" for entry in plan.entries if entry.target}
+    if plan.layout.arch == "generic" and plan.problems:
+        raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}")
+    sources = {key: ", ".join(entry.sources) for entry in plan.entries for key in entry.targets}
     theirs, content, seen = without_prefix(b), content_of(plan, progress), set()
     done = Releasing((b,))
     for head, array in zip(content.heads, content.tensors(), strict=True):
@@ -185,9 +188,9 @@ def across(
         yield paired(head, array, source, b, theirs[head.key], tolerance)
         done(array.nbytes)
     for entry in plan.entries:
-        if entry.target is None:
+        if not entry.targets:
             state = "only in A" if "nowhere" in entry.reason else "set aside"
-            yield TensorDifference(entry.source or "", "", state, reason=entry.reason)
+            yield TensorDifference(", ".join(entry.sources), "", state, reason=entry.reason)
     for name, key in theirs.items():
         if name not in seen and name not in content.aliases:
             yield TensorDifference("", key, "only in B")

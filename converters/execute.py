@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -13,16 +13,15 @@ from typing import BinaryIO
 import numpy as np
 
 from converters.background import Background, digest_of
-from converters.bits import equal_bits
-from converters.checkpoint import COUNTERS, Checkpoint, LazyTensor
+from converters.checkpoint import COUNTERS, Checkpoint
 from converters.dtypes import BY_NAME
+from converters.elements import agrees, target_arrays
 from converters.errors import ConverterError, InputError
 from converters.files import check_target, temporary_beside
 from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
 from converters.formats.content import Content, Head
 from converters.plan import ConversionPlan, Entry, without_prefix
 from converters.report import ConversionReport, FileFacts
-from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
 
 Progress = Callable[[str], None]
 Writer = Callable[[BinaryIO, Content], None]
@@ -136,17 +135,22 @@ class Releasing:
 
 def content_of(plan: ConversionPlan, progress: Progress) -> Content:
     """Return what the target will hold; its tensors are made as they are asked for."""
-    heads = {entry.target or "": entry for entry in written_entries(plan)}
+    entries = tuple(written_entries(plan))
     done = Releasing((plan.checkpoint,))
 
     def tensors() -> Iterator[np.ndarray]:
-        for key, entry in heads.items():
-            progress(key)
-            yield target_array(plan.checkpoint, entry)
-            done(plan.checkpoint[entry.source].nbytes if entry.source else 0)
+        for entry in entries:
+            for key, array in target_arrays(plan.checkpoint, entry).items():
+                progress(key)
+                yield array
+            done(sum(plan.checkpoint[key].nbytes for key in entry.sources))
 
     return Content(
-        tuple(Head(key, BY_NAME[entry.dtype], entry.shape) for key, entry in heads.items()),
+        tuple(
+            Head(key, BY_NAME[entry.dtype], entry.shape)
+            for entry in entries
+            for key in entry.targets
+        ),
         tensors,
         alias_targets(plan),
         metadata_of(plan),
@@ -185,41 +189,18 @@ def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
     return (
         entry
         for entry in plan.entries
-        if entry.target is not None
-        and entry.action != "alias"
-        and (entry.source is not None or entry.dtype)
+        if entry.targets and entry.action != "alias" and (entry.sources or entry.dtype)
     )
-
-
-def target_array(source: Mapping[str, LazyTensor], entry: Entry) -> np.ndarray:
-    """Return the tensor of an entry as the target holds it.
-
-    A tensor that torch alone keeps (the count of batches) is made: as the file carries it along,
-    else zero.
-    """
-    if entry.source is None:
-        counters = source.counters if isinstance(source, Checkpoint) else {}
-        return np.full(entry.shape, counters.get(entry.target or "", 0), BY_NAME[entry.dtype].numpy)
-    found = source[entry.source]
-    transform = TRANSFORMS[entry.transform]
-    change = transform.undo if entry.inverse else transform.apply
-    if change is None:
-        raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
-    dtype = BY_NAME[entry.dtype]
-    if dtype == found.type:
-        return change(found.load(), found.type)
-    if entry.transform in ("copy", "transpose"):
-        return change(rounded(found.load(), found.type, dtype), dtype)
-    # Through double precision, so that a fold and the new type round together, once.
-    return from_float64(change(to_float64(found.load(), found.type), BY_NAME["float64"]), dtype)
 
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
     """Return the second names that the target holds, each with the first name of its tensor."""
+    firsts = plan.layout.second_names(plan.to)
     return {
-        entry.target: plan.layout.aliases[entry.target]
+        key: firsts[key]
         for entry in plan.entries
-        if entry.action == "alias" and entry.target is not None
+        if entry.action == "alias"
+        for key in entry.targets
     }
 
 
@@ -230,35 +211,20 @@ def compare(plan: ConversionPlan, path: Path, progress: Progress) -> None:
         ConverterError: a tensor or a key differs; the file must not be used.
     """
     written = read_checkpoint(path)
-    wanted = {entry.target: entry for entry in written_entries(plan)}
-    aliases = alias_targets(plan)
-    if set(written) != set(wanted) | set(aliases):
-        odd = sorted(set(written) ^ (set(wanted) | set(aliases)), key=str)
+    entries = tuple(written_entries(plan))
+    wanted = {key for entry in entries for key in entry.targets} | set(alias_targets(plan))
+    if set(written) != wanted:
+        odd = sorted(set(written) ^ wanted)
         raise ConverterError(f"{path}: the written file has other keys than planned: {odd[:5]}")
     done = Releasing((written, plan.checkpoint))
-    for key, entry in wanted.items():
-        tensor = written[key or ""]
-        progress(key or "")
-        if not agrees(plan.checkpoint, entry, tensor):
+    for entry in entries:
+        for key in entry.targets:
+            progress(key)
+        if not agrees(plan.checkpoint, entry, written):
             raise ConverterError(
-                f"{path}: {key!r} was not written as planned; the disk is at fault"
+                f"{path}: {entry.target!r} was not written as planned; the disk is at fault"
             )
-        done(tensor.nbytes)
-
-
-def agrees(source: Mapping[str, LazyTensor], entry: Entry, written: LazyTensor) -> bool:
-    """Return whether a written tensor, brought back, has the source's bits.
-
-    Where there is no way back (a fold, a rounding) the conversion is done again and compared.
-    """
-    transform = TRANSFORMS[entry.transform]
-    back = transform.apply if entry.inverse else transform.undo
-    found = source[entry.source] if entry.source is not None else None
-    if written.shape != entry.shape or written.dtype != entry.dtype:
-        return False
-    if found is None or back is None or found.dtype != entry.dtype:
-        return equal_bits(target_array(source, entry), written.load())
-    return equal_bits(found.load(), back(written.load(), written.type))
+        done(sum(written[key].nbytes for key in entry.targets))
 
 
 def unwritten(path: Path) -> FileFacts:

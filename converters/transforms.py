@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from converters.dtypes import BY_NAME, DType
 Shape = tuple[int, ...]
 
 ABN_EPSILON = 1e-5
+PARTS = 3  # query, key and value
 # Elements that are brought to double precision at a time.
 _BLOCK = 1 << 20
 # Rows that are transposed at a time.
@@ -22,17 +24,30 @@ _STRIP = 64
 class Transform:
     """One change of a tensor.
 
+    A tensor that is split gives its parts stacked along a new first axis; the way back takes them
+    so.
+
     Attributes:
         action: what the report calls it.
-        shape: the shape afterwards.
+        shape: the shape afterwards, of each part where there are several.
+        back: the shape before, from the shape afterwards; None where other things settle it.
         apply: the change, on the type's numpy carrier.
-        undo: the way back, bit for bit; None where there is none.
+        undo: the way back, bit for bit but for the shape; None where there is none.
+        undone: what the report calls the way back.
+        exact: elements are moved and not computed.
     """
 
     action: str
     shape: Callable[[Shape], Shape]
+    back: Callable[[Shape], Shape] | None
     apply: Callable[[np.ndarray, DType], np.ndarray]
     undo: Callable[[np.ndarray, DType], np.ndarray] | None
+    undone: str = ""
+    exact: bool = True
+
+    def called(self, *, inverse: bool) -> str:
+        """Return what the report calls it in a direction."""
+        return self.undone if inverse and self.undone else self.action
 
 
 def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
@@ -85,11 +100,59 @@ def _transposed(array: np.ndarray, _: DType) -> np.ndarray:
     return made
 
 
+def _unchanged(shape: Shape) -> Shape:
+    return shape
+
+
+def _reversed(shape: Shape) -> Shape:
+    return shape[::-1]
+
+
+def _flat(shape: Shape) -> Shape:
+    return (math.prod(shape),) if shape else ()
+
+
+def _third(shape: Shape) -> Shape:
+    return (shape[0] // PARTS, *shape[1:]) if shape else ()
+
+
+def _tripled(shape: Shape) -> Shape:
+    return (shape[0] * PARTS, *shape[1:]) if shape else ()
+
+
+def _split(array: np.ndarray, _: DType) -> np.ndarray:
+    return array.reshape(PARTS, *_third(array.shape))
+
+
+def _merge(parts: np.ndarray, _: DType) -> np.ndarray:
+    return parts.reshape(-1, *parts.shape[2:])
+
+
+def _split_transposed(array: np.ndarray, dtype: DType) -> np.ndarray:
+    return np.ascontiguousarray(_split(array, dtype).swapaxes(1, 2))
+
+
+def _merge_transposed(parts: np.ndarray, dtype: DType) -> np.ndarray:
+    return _merge(np.ascontiguousarray(parts.swapaxes(1, 2)), dtype)
+
+
 TRANSFORMS = {
-    "copy": Transform("copy", lambda shape: shape, _same, _same),
-    "transpose": Transform("transpose", lambda shape: shape[::-1], _transposed, _transposed),
+    "copy": Transform("copy", _unchanged, _unchanged, _same, _same),
+    "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
-    "fold": Transform("fold", lambda shape: shape, _fold, None),
+    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False),
+    # The same elements in the same order; the entry says in which shape.
+    "flatten": Transform("reshape", _flat, None, _same, _same),
+    "row": Transform("reshape", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),
+    "split": Transform("split", _third, _tripled, _split, _merge, "merge"),
+    "split_transpose": Transform(
+        "split",
+        lambda shape: _third(shape)[::-1],
+        lambda shape: _tripled(shape[::-1]),
+        _split_transposed,
+        _merge_transposed,
+        "merge",
+    ),
 }
 
 FLOATING = tuple(BY_NAME[name] for name in ("float32", "float64", "float16", "bfloat16"))

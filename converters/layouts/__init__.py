@@ -5,21 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from converters.rules import BY_KIND, PARAMETER, TensorRule, parameters
+
 
 @dataclass(frozen=True)
 class Layer:
     """One layer of the network that a checkpoint belongs to.
 
     Attributes:
-        path: its path in the network, '' for the network itself.
+        path: its path in the torch network, '' for the network itself.
         kind: a kind of :data:`converters.rules.RULES`, or ``parameter`` for tensors that a
             user's own layer holds directly.
         shapes: torch shapes of its tensors by torch name; those that may be absent are absent.
+        tensors: its rows, None for those of its kind.
+        paddle: its path in the Paddle network, None if it is the same.
+        problems: why it cannot be carried over although its tensors fit.
+        assumption: what was taken for granted in calling it that kind, '' if nothing was.
     """
 
     path: str
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
+    tensors: tuple[TensorRule, ...] | None = None
+    paddle: str | None = None
+    problems: tuple[str, ...] = ()
+    assumption: str = ""
+
+    @property
+    def rows(self) -> tuple[TensorRule, ...]:
+        """The rules for its tensors; a user's own parameters are copied as they are."""
+        if self.tensors is not None:
+            return self.tensors
+        if self.kind == PARAMETER.kind:
+            return parameters(list(self.shapes))
+        return BY_KIND[self.kind].tensors
+
+    def keys(self, row: TensorRule, framework: str) -> tuple[str, ...]:
+        """Return the keys of a tensor in a framework: in Paddle those of its parts."""
+        torch = framework == "torch" or self.paddle is None
+        root = self.path if torch else str(self.paddle)
+        return tuple(join(root, name) for name in row.names(framework))
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,7 @@ class Layout:
         arch: the network's name, ``generic`` if it is none of ours.
         variant: whose implementation, '' if unknown.
         num_classes: outputs, None if unknown.
+        paddle_aliases: second name → first name, both Paddle keys.
     """
 
     layers: tuple[Layer, ...]
@@ -39,6 +65,11 @@ class Layout:
     arch: str = "generic"
     variant: str = ""
     num_classes: int | None = None
+    paddle_aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def second_names(self, framework: str) -> Mapping[str, str]:
+        """Return the second names that tensors have in a framework, each with the first."""
+        return self.aliases if framework == "torch" else self.paddle_aliases
 
 
 def join(path: str, name: str) -> str:

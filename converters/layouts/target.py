@@ -5,14 +5,27 @@ The network is only asked for its layers and its state dict; no framework is imp
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, join
-from converters.rules import PARAMETER, LayerRule, TensorRule, rule_for_class
+from converters.rules import (
+    PARAMETER,
+    LayerRule,
+    TensorRule,
+    framework_classes,
+    norms_shape,
+    parameters,
+    reparametrised,
+    rule_for_class,
+)
 from converters.transforms import TRANSFORMS
+
+Shape = tuple[int, ...]
 
 
 def framework_of(network: Any) -> str:
@@ -32,32 +45,15 @@ def framework_of(network: Any) -> str:
 def layout_of(network: Any) -> Layout:
     """Return the layout of a torch Module or paddle Layer, in torch names and shapes.
 
-    A tensor under two names is in both layers, and the second name among the aliases.
-
     Raises:
         InputError: it holds a layer of its framework for which no rule is known.
     """
     framework = framework_of(network)
     state = state_of(network, framework)
-    paths: dict[str, dict[str, Any]] = {}
-    for key, value in state.items():
-        path, _, name = key.rpartition(".")
-        paths.setdefault(path, {})[name] = value
-    layers, aliases, seen = [], {}, dict[int, str]()
-    for path, own in paths.items():
-        shapes = {name: tuple(value.shape) for name, value in own.items()}
-        holder = reduce(getattr, filter(None, path.split(".")), network)
-        layer, names = layer_of(path, holder, shapes, framework)
-        layers.append(layer)
-        first_path = seen.setdefault(id(holder), path)
-        for name in layer.shapes:
-            # A shared layer shares all, a tensor that only torch keeps as well.
-            tied = join(first_path, name)
-            if names.get(name) in own:
-                tied = seen.setdefault(id(own[names[name]]), tied)
-            if tied != join(path, name):
-                aliases[join(path, name)] = tied
-    return Layout(tuple(layers), aliases)
+    walk = _Walk(framework, state)
+    for path, holder in holders(network, state).items():
+        walk.visit(path, holder)
+    return Layout(tuple(walk.layers), walk.aliases["torch"], paddle_aliases=walk.aliases["paddle"])
 
 
 def state_of(network: Any, framework: str) -> Mapping[str, Any]:
@@ -67,43 +63,180 @@ def state_of(network: Any, framework: str) -> Mapping[str, Any]:
     return state
 
 
-def layer_of(
-    path: str, holder: Any, shapes: Mapping[str, tuple[int, ...]], framework: str
-) -> tuple[Layer, dict[str, str]]:
-    """Return one layer in torch names and shapes, and its own name of each torch name.
+def holders(network: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the layers that tensors lie in by path, parents first, shared ones under each path."""
+    found = {"": network}
+    for key in state:
+        parts = key.split(".")[:-1]
+        for depth in range(1, len(parts) + 1):
+            path, parent = ".".join(parts[:depth]), ".".join(parts[: depth - 1])
+            if path not in found:
+                found[path] = getattr(found[parent], parts[depth - 1])
+    return found
 
-    Raises:
-        InputError: no rule is known for its class, or for one of its tensors.
-    """
-    rule = rule_for_class(type(holder), framework) or PARAMETER
-    if rule is PARAMETER:
-        return Layer(path, rule.kind, shapes), {name: name for name in shapes}
-    names = {
-        tensor.torch: (tensor.torch if framework == "torch" else tensor.paddle) or ""
-        for tensor in rule.tensors
-    }
-    odd = [repr(name) for name in shapes if name not in names.values()]
-    if odd:
-        raise InputError(
-            f"{path!r}: no conversion rule is known for the tensors {', '.join(odd)} of "
-            f"{framework}'s layer {type(holder).__name__}"
+
+@dataclass
+class _Walk:
+    """Goes through a network's layers, parents first, and gives each tensor to one of them."""
+
+    framework: str
+    state: Mapping[str, Any]
+    layers: list[Layer] = field(default_factory=list)
+    aliases: dict[str, dict[str, str]] = field(default_factory=lambda: {"torch": {}, "paddle": {}})
+    claimed: set[str] = field(default_factory=set)
+    first: dict[int, str] = field(default_factory=dict)
+    owner: dict[str, tuple[Layer, TensorRule]] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def sorted_keys(self) -> list[str]:
+        return sorted(self.state)
+
+    def visit(self, path: str, holder: Any) -> None:
+        other = self.other_path(path)
+        inside = self.inside(path)
+        own = {name for name in inside if "." not in name}
+        rule = self.rule_of(holder, needed=bool(inside))
+        if rule is not None:
+            for pair in rule.children:
+                ours, theirs = pair if self.framework == "torch" else pair[::-1]
+                self.renamed[join(path, ours)] = join(other, theirs)
+        if own or (rule is not None and inside):
+            self.tensors(path, other, holder, rule or PARAMETER, inside)
+
+    def rule_of(self, holder: Any, *, needed: bool) -> LayerRule | None:
+        try:
+            return rule_for_class(type(holder), self.framework)
+        except InputError:
+            # A layer without tensors needs no rule.
+            if needed:
+                raise
+            return None
+
+    def other_path(self, path: str) -> str:
+        """Return a path as the other framework has it: some sublayers have other names there."""
+        parent, _, name = path.rpartition(".")
+        found = self.renamed.get(path)
+        self.paths[path] = join(self.paths.get(parent, ""), name) if found is None else found
+        return self.paths[path]
+
+    def inside(self, path: str) -> list[str]:
+        """Return the names, relative to a path, of the tensors there that no layer has yet."""
+        root = f"{path}." if path else ""
+        keys, place, found = self.sorted_keys, bisect_left(self.sorted_keys, root), []
+        while place < len(keys) and keys[place].startswith(root):
+            if keys[place] not in self.claimed:
+                found.append(keys[place].removeprefix(root))
+            place += 1
+        return found
+
+    def tensors(
+        self, path: str, other: str, holder: Any, rule: LayerRule, inside: list[str]
+    ) -> None:
+        shapes = {name: tuple(self.state[join(path, name)].shape) for name in inside}
+        rows = tuple(
+            row
+            for general in rule.rows_for(shapes, self.framework)
+            for row in reparametrised(general, shapes, self.framework)
         )
-    if framework == "torch":
-        return Layer(path, rule.kind, shapes), names
-    return Layer(path, rule.kind, dict(_torch_shapes(rule, shapes))), names
+        named = {name for row in rows for name in row.names(self.framework)}
+        twins = rule.twins(inside) if rule.twins and self.framework == "paddle" else {}
+        extra = sorted(set(shapes) - named - set(twins))
+        extra = [name for name in extra if "." not in name]
+        if extra and rule is not PARAMETER and not is_users_own(holder, self.framework):
+            raise InputError(
+                f"{join(path, extra[0])!r}: {type(holder).__name__} of {self.framework} has no "
+                "such tensor by itself, and what put it there is unknown; remove it first"
+            )
+        rows += parameters(extra)
+        torch_path, paddle_path = (path, other) if self.framework == "torch" else (other, path)
+        layer = Layer(
+            torch_path,
+            rule.kind,
+            dict(self.torch_shapes(holder, rows, shapes)),
+            tuple(self.settled(path, row) for row in rows),
+            None if torch_path == paddle_path else paddle_path,
+            tuple(broken_limits(holder, rule, self.framework, path)),
+        )
+        self.layers.append(self.without_second_names(layer))
+        for twin, cell in twins.items():
+            self.claimed.add(join(path, twin))
+            self.aliases["paddle"][join(path, twin)] = join(path, cell)
+
+    def settled(self, path: str, row: TensorRule) -> TensorRule:
+        """Return a row that says whether Paddle keeps zeros there which it does not train."""
+        keys = [join(path, name) for name in row.names(self.framework)]
+        fixed = [
+            getattr(self.state[key], "stop_gradient", False) for key in keys if key in self.state
+        ]
+        return replace(row, made=row.made or (row.zero and bool(fixed) and all(fixed)))
+
+    def torch_shapes(
+        self, holder: Any, rows: tuple[TensorRule, ...], shapes: Mapping[str, Shape]
+    ) -> Iterator[tuple[str, Shape]]:
+        for row in rows:
+            names = row.names(self.framework)
+            if not names and not row.refused:
+                yield row.torch, ()
+            elif names and names[0] in shapes:
+                yield row.torch, self.torch_shape(holder, row, rows, shapes)
+
+    def torch_shape(
+        self,
+        holder: Any,
+        row: TensorRule,
+        rows: tuple[TensorRule, ...],
+        shapes: Mapping[str, Shape],
+    ) -> Shape:
+        shape = shapes[row.names(self.framework)[0]]
+        if self.framework == "torch":
+            return shape
+        back = TRANSFORMS[row.transform].back
+        if back is not None:
+            return back(shape)
+        if row.size != "weight_norm":
+            return tuple(getattr(holder, row.size, shape))
+        tensor = next(one for one in rows if one.paddle == f"{str(row.paddle)[:-2]}_v")
+        direction = shapes[str(tensor.paddle)]
+        full = norms_shape(holder, row, shape[0], direction) if shape else ()
+        along = TRANSFORMS[tensor.transform].back
+        return along(full) if along else full
+
+    def without_second_names(self, layer: Layer) -> Layer:
+        """Return a layer without the tensors that an earlier layer has, which become aliases."""
+        rows = []
+        for row in layer.rows:
+            keys = [key for key in layer.keys(row, self.framework) if key in self.state]
+            self.claimed.update(keys)
+            firsts = [self.first.setdefault(id(self.state[key]), key) for key in keys]
+            if not keys or firsts == keys:
+                rows.append(row)
+                self.owner.update(dict.fromkeys(keys, (layer, row)))
+            else:
+                self.aliases[self.framework].update(zip(keys, firsts, strict=True))
+                self.shared_elsewhere(layer, row, firsts[0])
+        kept = {row.torch for row in rows}
+        shapes = {name: shape for name, shape in layer.shapes.items() if name in kept}
+        return replace(layer, tensors=tuple(rows), shapes=shapes)
+
+    def shared_elsewhere(self, layer: Layer, row: TensorRule, first: str) -> None:
+        """Note the second names that a shared tensor has in the other framework's files."""
+        owner, owned = self.owner[first]
+        if owned.transform == row.transform:
+            other = "torch" if self.framework == "paddle" else "paddle"
+            pairs = zip(layer.keys(row, other), owner.keys(owned, other), strict=True)
+            self.aliases[other].update(pairs)
 
 
-def _torch_shapes(
-    rule: LayerRule, shapes: Mapping[str, tuple[int, ...]]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for tensor in rule.tensors:
-        if tensor.paddle is None:
-            yield tensor.torch, ()
-        elif tensor.paddle in shapes:
-            yield tensor.torch, torch_shape(tensor, shapes[tensor.paddle])
+def is_users_own(holder: Any, framework: str) -> bool:
+    """Return whether a layer's class is the user's, perhaps extending one of the framework's."""
+    return type(holder).__name__ not in framework_classes(type(holder), framework)
 
 
-def torch_shape(tensor: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape in torch of a tensor that has ``shape`` in Paddle."""
-    # Every transform's change of shape is its own inverse.
-    return TRANSFORMS[tensor.transform].shape(shape)
+def broken_limits(holder: Any, rule: LayerRule, framework: str, path: str) -> Iterator[str]:
+    """Yield what a layer does that the other framework cannot."""
+    for limit in rule.limits:
+        value = getattr(holder, limit.attribute, None)
+        if limit.framework == framework and limit.broken(value):
+            yield f"{path!r}: {limit.reason.format(value=value)}"

@@ -164,8 +164,6 @@ def content_of(name: str, folder: Path) -> Path:
         torch.jit.script(torch.nn.Linear(2, 2)).save(path)
     elif name == "whole model":
         torch.save(torch.nn.Linear(2, 2), path)
-    elif name == "other network":
-        torch.save(weights, path)
     elif name == "plain zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a.txt", "x")
@@ -187,7 +185,6 @@ BAD = {
     "lfs": "git lfs pull",
     "torchscript": "refused, the file asks to run",
     "whole model": "'torch.nn.modules.linear.Linear'",
-    "other network": "belong to no known network",
     "plain zip": "without one data.pkl",
     "cut off zip": "cut off",
     "cut off legacy": "cut off",
@@ -206,6 +203,16 @@ def test_bad_input_is_one_line_and_exit_code_two(tmp_path, name):
     assert result.stderr.startswith(f"error: {path}: ")
     assert BAD[name] in result.stderr
     assert left(tmp_path) == before
+
+
+def test_an_unknown_network_is_refused_with_the_way_to_name_it(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"w": torch.ones(200)}, path)
+    result = convert(path, "-o", tmp_path / "a.pdparams")
+    assert result.exit_code == 1
+    assert "--model" in result.stderr
+    assert "--rules" in result.stderr
+    assert not (tmp_path / "a.pdparams").exists()
 
 
 @pytest.mark.parametrize(

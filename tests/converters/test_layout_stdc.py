@@ -4,7 +4,7 @@ import paddle
 import pytest
 from samples import changed, shapes_of, skeleton
 
-from converters import InputError, detect, plan_conversion
+from converters import InputError, RefusedError, detect, plan_conversion
 from converters.layouts import Layout, join, stdc
 from stdc_port import paddle_nets, spec
 
@@ -83,5 +83,9 @@ def test_a_backbone_of_another_depth_is_refused():
 def test_keys_of_no_known_network_are_refused():
     checkpoint = shapes_of(skeleton("stdc1"))
     strange = changed(checkpoint, drop=set(checkpoint), put={"w": checkpoint["linear.weight"]})
-    with pytest.raises(InputError, match="belong to no known network"):
-        plan_conversion(strange)
+    plan = plan_conversion(strange)
+    assert plan.layout.arch == "generic"
+    with pytest.raises(RefusedError, match="two axes"):
+        plan.require_complete()
+    with pytest.raises(InputError, match="not those of stdc1"):
+        plan_conversion(strange, arch="stdc1")

@@ -1,0 +1,76 @@
+"""The elements of an entry's tensors: carried over, and brought back to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from converters.bits import equal_bits
+from converters.checkpoint import Checkpoint, LazyTensor
+from converters.dtypes import BY_NAME
+from converters.entries import Entry
+from converters.errors import ConverterError
+from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
+
+Tensors = Mapping[str, LazyTensor]
+
+
+def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
+    """Return the tensors of an entry as the target holds them, by key; none for a gap or a drop.
+
+    A tensor that the source does not keep and that is known is made.
+    """
+    if not entry.sources:
+        return dict(made(source, entry)) if entry.dtype else {}
+    if not entry.targets:
+        return {}
+    transform = TRANSFORMS[entry.transform]
+    change = transform.undo if entry.inverse else transform.apply
+    if change is None:
+        raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
+    found, dtype = source[entry.sources[0]].type, BY_NAME[entry.dtype]
+    array = gathered(source, entry.sources)
+    if dtype == found:
+        changed = change(array, found)
+    elif transform.exact:
+        changed = change(rounded(array, found, dtype), dtype)
+    else:
+        # Through double precision, so that a fold and the new type round together, once.
+        double = change(to_float64(array, found), BY_NAME["float64"])
+        changed = from_float64(double, dtype)
+    parts = changed if len(entry.targets) > 1 else (changed,)
+    return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
+
+
+def made(source: Tensors, entry: Entry) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield tensors that the source lacks: a count of batches as the file has it, else zeros."""
+    counters = source.counters if isinstance(source, Checkpoint) else {}
+    for key in entry.targets:
+        yield key, np.full(entry.shape, counters.get(key, 0), BY_NAME[entry.dtype].numpy)
+
+
+def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:
+    """Return one tensor as it is, several stacked along a new first axis."""
+    if len(keys) == 1:
+        return tensors[keys[0]].load()
+    return np.stack([tensors[key].load() for key in keys])
+
+
+def agrees(source: Tensors, entry: Entry, written: Tensors) -> bool:
+    """Return whether an entry's written tensors, brought back, have the source's bits.
+
+    Where there is no way back (a fold, a rounding) the conversion is done again and compared.
+    """
+    transform = TRANSFORMS[entry.transform]
+    back = transform.apply if entry.inverse else transform.undo
+    found = [written[key] for key in entry.targets]
+    if any(one.shape != entry.shape or one.dtype != entry.dtype for one in found):
+        return False
+    changed = any(source[key].dtype != entry.dtype for key in entry.sources)
+    if not entry.sources or back is None or changed:
+        wanted = target_arrays(source, entry)
+        return bool(wanted) and all(equal_bits(wanted[key], written[key].load()) for key in wanted)
+    returned = back(gathered(written, entry.targets), found[0].type)
+    # The same bytes one after the other, in whatever shape.
+    return equal_bits(gathered(source, entry.sources), returned)

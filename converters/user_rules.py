@@ -1,0 +1,145 @@
+r"""What a user says about a checkpoint's keys, in a TOML file.
+
+    [[rename]]
+    pattern = 'backbone\.(.*)'
+    to = '\1'
+
+    [[drop]]
+    pattern = 'head\..*'
+    reason = "another number of classes"
+
+    [[kind]]
+    pattern = '.*\.token_table'
+    kind = "embedding"
+
+A pattern is a regular expression that must fit a whole key (``rename``, ``drop``) or a whole
+layer's path (``kind``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+from converters.rules import BY_KIND, PARAMETER
+
+# Table: the field besides the pattern, and whether it must be there.
+TABLES = {"rename": ("to", True), "drop": ("reason", False), "kind": ("kind", True)}
+
+
+@dataclass(frozen=True)
+class UserRule:
+    """One rule of a file: what its pattern fits, and what then holds."""
+
+    pattern: re.Pattern[str]
+    value: str
+
+
+@dataclass(frozen=True)
+class UserRules:
+    """The rules of a file.
+
+    Attributes:
+        renames: the first whose pattern fits a key gives its name in the network.
+        drops: keys left out, with the reason; they go by the key's name after renaming.
+        kinds: kinds of layers, by path.
+    """
+
+    renames: tuple[UserRule, ...] = ()
+    drops: tuple[UserRule, ...] = ()
+    kinds: tuple[UserRule, ...] = ()
+
+    def applied(self, keys: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return keys by their new names, and of those the ones left out with the reason.
+
+        Raises:
+            InputError: two keys get the same name, or a rule fits no key.
+        """
+        names: dict[str, str] = {}
+        fitted: set[UserRule] = set()
+        for name, key in keys.items():
+            new = self._renamed(name, fitted)
+            if new in names:
+                raise InputError(f"--rules: {names[new]!r} and {key!r} would both become {new!r}")
+            names[new] = key
+        dropped = {}
+        for name in names:
+            rule = next((one for one in self.drops if one.pattern.fullmatch(name)), None)
+            if rule is not None:
+                fitted.add(rule)
+                dropped[name] = rule.value
+        for rule in (*self.renames, *self.drops):
+            if rule not in fitted:
+                raise InputError(f"--rules: no key fits {rule.pattern.pattern!r}; correct it")
+        return names, dropped
+
+    def _renamed(self, name: str, fitted: set[UserRule]) -> str:
+        for rule in self.renames:
+            if match := rule.pattern.fullmatch(name):
+                fitted.add(rule)
+                return match.expand(rule.value)
+        return name
+
+    def kind_of(self, path: str) -> str | None:
+        """Return the kind that the user gave to a layer, None if none."""
+        return next((rule.value for rule in self.kinds if rule.pattern.fullmatch(path)), None)
+
+
+def read_rules(path: Path) -> UserRules:
+    """Read a file of rules.
+
+    Raises:
+        InputError: it cannot be read, or says something that is no rule.
+    """
+    tables = _tables(path)
+    for name in tables:
+        if name not in TABLES:
+            raise InputError(f"{path}: unknown table {name!r}; expected {', '.join(TABLES)}")
+    renames, drops, kinds = (tuple(_rules(path, name, tables.get(name, []))) for name in TABLES)
+    for rule in kinds:
+        if rule.value not in (*BY_KIND, PARAMETER.kind):
+            known = ", ".join((*BY_KIND, PARAMETER.kind))
+            raise InputError(f"{path}: unknown kind {rule.value!r}; known: {known}")
+    return UserRules(renames, drops, kinds)
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ImportError:
+        try:
+            tomllib = importlib.import_module("tomli")
+        except ImportError as error:
+            raise InputError("--rules needs Python 3.11, or the package tomli") from error
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not TOML: {error}") from error
+    return found
+
+
+def _rules(path: Path, table: str, rows: Any) -> Iterator[UserRule]:
+    name, needed = TABLES[table]
+    fields = {"pattern", name} if needed else {"pattern"}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path}: write [[{table}]] in double brackets, once for each rule")
+    for row in rows:
+        if not fields <= set(row) <= {"pattern", name} or not all(
+            isinstance(value, str) for value in row.values()
+        ):
+            raise InputError(
+                f"{path}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
+            )
+        try:
+            pattern = re.compile(row["pattern"])
+            re.sub(pattern, row[name] if table == "rename" else "", "")
+        except (re.error, IndexError) as error:
+            raise InputError(f"{path}: [[{table}]] {row['pattern']!r}: {error}") from error
+        yield UserRule(pattern, row.get(name, f"left out by the rule {row['pattern']!r}"))

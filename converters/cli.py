@@ -21,7 +21,6 @@ from converters.diff import diff_checkpoints
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.inspect import inspect_checkpoint, tensor_table
-from converters.model import build_model
 from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
 from converters.user_rules import read_rules
@@ -159,7 +158,11 @@ def convert(
     checkpoint = read_checkpoint(source, key=key)
     to = to or other_framework(checkpoint)
     rules = read_rules(rules_path) if rules_path else None
-    network = build_model(model, to) if model else None
+    network = None
+    if model:
+        from converters.model import build_model
+
+        network = build_model(model, to)
     plan = plan_conversion(checkpoint, to=to, arch=arch, target=network, dtype=dtype, rules=rules)
     path = default_target(source, target, to)
     if dry_run:

@@ -131,6 +131,7 @@ class _Planner:
         elif expected is None and row.zero and all(is_zero(tensor) for tensor in tensors):
             yield self.drop(sources, "all zero, and the target's layer has none")
         elif self.fits(row, sources, targets, expected):
+            self.problems.extend(self.blanked(layer, row, sources[0]))
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")
@@ -138,6 +139,14 @@ class _Planner:
                 shape = self.target_shape(row, expected)
                 reason = "the source's tensor does not fit"
                 yield Entry(None, single(targets), "missing", shape, "", reason)
+
+    def blanked(self, layer: Layer, row: TensorRule, source: str) -> Iterator[str]:
+        place = layer.blank.get(row.torch)
+        if place is not None and np.any(self.source.tensor(source).load()[place]):
+            yield (
+                f"{self.source.names[source]!r}: row {place} is not zero, and Paddle returns zeros "
+                f"for it (padding_idx={place}); build the layer without padding_idx"
+            )
 
     def fits(
         self,

@@ -20,6 +20,7 @@ class Layer:
         tensors: its rows, None for those of its kind.
         paddle: its path in the Paddle network, None if it is the same.
         problems: why it cannot be carried over although its tensors fit.
+        blank: rows that Paddle's layer always returns as zeros, by torch name.
         assumption: what was taken for granted in calling it that kind, '' if nothing was.
     """
 
@@ -30,6 +31,7 @@ class Layer:
     paddle: str | None = None
     problems: tuple[str, ...] = ()
     assumption: str = ""
+    blank: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[TensorRule, ...]:

@@ -158,6 +158,7 @@ class _Walk:
             tuple(self.settled(path, row) for row in rows),
             None if torch_path == paddle_path else paddle_path,
             tuple(broken_limits(holder, rule, self.framework, path)),
+            blank=dict(blank_rows(holder, rows)) if self.framework == "paddle" else {},
         )
         self.layers.append(self.without_second_names(layer))
         for twin, cell in twins.items():
@@ -240,3 +241,12 @@ def broken_limits(holder: Any, rule: LayerRule, framework: str, path: str) -> It
         value = getattr(holder, limit.attribute, None)
         if limit.framework == framework and limit.broken(value):
             yield f"{path!r}: {limit.reason.format(value=value)}"
+
+
+def blank_rows(holder: Any, rows: tuple[TensorRule, ...]) -> Iterator[tuple[str, int]]:
+    """Yield the rows of tensors that a Paddle layer always returns as zeros, by torch name."""
+    for row in rows:
+        place = getattr(holder, row.blank, None) if row.blank else None
+        # Paddle's -1 stands for none; it turns a negative index into a positive one.
+        if isinstance(place, int) and place >= 0:
+            yield row.torch, place

@@ -109,7 +109,7 @@ PLAIN_RULES = (
         "embedding",
         ("Embedding", "EmbeddingBag"),
         ("Embedding",),
-        copied("weight"),
+        (TensorRule("weight", "weight", blank="_padding_idx"),),
         limits=(
             Limit(
                 "torch",

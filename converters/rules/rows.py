@@ -26,6 +26,7 @@ class TensorRule:
         zero: a layer without the tensor computes as if it held zeros.
         made: zeros may be put in the target where the source has none; it does not train them.
         size: attribute of a Paddle layer that holds the tensor's shape in torch.
+        blank: attribute of a Paddle layer that names a row which it always returns as zeros.
     """
 
     torch: str
@@ -37,6 +38,7 @@ class TensorRule:
     zero: bool = False
     made: bool = False
     size: str = ""
+    blank: str = ""
 
     def names(self, framework: str) -> tuple[str, ...]:
         """Return its names in a framework: in Paddle the parts, in torch one."""

@@ -47,6 +47,11 @@ REFUSED: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
         lambda: tn.Embedding(4, 2, max_norm=1.0),
         "renormalises looked-up rows to max_norm=1.0",
     ),
+    "embedding whose padding row is not zero": (
+        lambda: tn.Embedding(4, 2),
+        lambda: pn.Embedding(4, 2, padding_idx=2),
+        r"'weight': row 2 is not zero, and Paddle returns zeros for it",
+    ),
     "weight norm along the other axis of a square Linear": (
         lambda: tn.utils.weight_norm(tn.Linear(4, 4)),
         lambda: pn.utils.weight_norm(pn.Linear(4, 4)),
@@ -78,6 +83,12 @@ def test_a_bias_of_zeros_is_left_out() -> None:
     tn.init.zeros_(source.bias)
     found = convert_state_dict(source.state_dict(), pn.Linear(3, 4, bias_attr=False))
     assert set(found) == {"weight"}
+
+
+def test_a_padding_row_of_zeros_is_carried() -> None:
+    source = tn.Embedding(4, 2, padding_idx=2)
+    found = convert_state_dict(source.state_dict(), pn.Embedding(4, 2, padding_idx=2))
+    assert np.array_equal(found["weight"], source.weight.detach().numpy())
 
 
 @pytest.mark.parametrize("missing", ["q_proj.weight", "v_proj.bias"])

@@ -10,8 +10,8 @@ from converters.bits import equal_bits
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
-from converters.errors import ConverterError
-from converters.transforms import TRANSFORMS, from_float64, rounded, to_float64
+from converters.errors import ConverterError, RefusedError
+from converters.transforms import TRANSFORMS, narrowed, rounded, to_float64
 
 Tensors = Mapping[str, LazyTensor]
 
@@ -20,6 +20,9 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
     """Return the tensors of an entry as the target holds them, by key; none for a gap or a drop.
 
     A tensor that the source does not keep and that is known is made.
+
+    Raises:
+        RefusedError: a value does not fit into the target's type.
     """
     if not entry.sources:
         return dict(made(source, entry)) if entry.dtype else {}
@@ -31,14 +34,17 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
         raise ConverterError(f"{entry.source!r}: {entry.transform} has no way back")
     found, dtype = source[entry.sources[0]].type, BY_NAME[entry.dtype]
     array = gathered(source, entry.sources)
-    if dtype == found:
-        changed = change(array, found)
-    elif transform.exact:
-        changed = change(rounded(array, found, dtype), dtype)
-    else:
-        # Through double precision, so that a fold and the new type round together, once.
-        double = change(to_float64(array, found), BY_NAME["float64"])
-        changed = from_float64(double, dtype)
+    try:
+        if dtype == found:
+            changed = change(array, found)
+        elif transform.exact:
+            changed = change(rounded(array, found, dtype), dtype)
+        else:
+            # Through double precision, so that a fold and the new type round together, once.
+            changed = narrowed(change(to_float64(array, found), BY_NAME["float64"]), dtype)
+    except OverflowError as error:
+        problem = f"{entry.source!r}: {error}; use --dtype keep or bfloat16"
+        raise RefusedError("not converted, 1 problem:", [problem]) from error
     parts = changed if len(entry.targets) > 1 else (changed,)
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
 

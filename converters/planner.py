@@ -134,6 +134,7 @@ class _Planner:
             yield self.drop(sources, "all zero, and the target's layer has none")
         elif self.fits(row, sources, targets, expected):
             self.problems.extend(self.blanked(layer, row, sources[0]))
+            self.problems.extend(self.doubtful_axis(layer, row))
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")
@@ -149,6 +150,18 @@ class _Planner:
                 f"{self.source.names[source]!r}: row {place} is not zero, and Paddle returns zeros "
                 f"for it (padding_idx={place}); build the layer without padding_idx"
             )
+
+    def doubtful_axis(self, layer: Layer, row: TensorRule) -> Iterator[str]:
+        """Name norms that fit along either axis: a Paddle file does not tell which one it was."""
+        if self.origin == "torch" or row.size != "weight_norm" or row.transform != "flatten":
+            return
+        rows = (one for one in layer.rows if one.transform == "transpose")
+        for direction in (layer.shapes[one.torch] for one in rows if one.torch in layer.shapes):
+            if len(set(direction)) == 1:
+                yield (
+                    f"assumed: {layer.path!r}: its weight norm runs along torch's axis 0; Paddle's "
+                    "own default on a Linear is the other axis, and a square weight fits both"
+                )
 
     def fits(
         self,

@@ -73,12 +73,30 @@ def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     return np.where(np.isnan(single), quiet, rounded).astype(np.uint16)
 
 
+def narrowed(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """Return values in a floating-point type, none of which may leave its range.
+
+    Raises:
+        OverflowError: a finite value would become infinite.
+    """
+    with np.errstate(over="ignore"):
+        made = from_float64(array, dtype)
+    lost = int(np.sum(np.isinf(to_float64(made, dtype)) & np.isfinite(array)))
+    if lost:
+        raise OverflowError(f"{lost} of its values are beyond the range of {dtype.name}")
+    return made
+
+
 def rounded(array: np.ndarray, source: DType, target: DType) -> np.ndarray:
-    """Return a floating-point tensor in another type, rounded once, block by block."""
+    """Return a floating-point tensor in another type, rounded once, block by block.
+
+    Raises:
+        OverflowError: a finite value would become infinite.
+    """
     found, made = array.reshape(-1), np.empty(array.size, target.numpy)
     for start in range(0, array.size, _BLOCK):
         block = slice(start, start + _BLOCK)
-        made[block] = from_float64(to_float64(found[block], source), target)
+        made[block] = narrowed(to_float64(found[block], source), target)
     return made.reshape(array.shape)
 
 

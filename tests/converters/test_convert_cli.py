@@ -292,3 +292,14 @@ def test_the_installed_command(source, lacking, tmp_path):
     assert (bad.returncode, bad.stdout) == (2, "")
     assert "Traceback" not in short.stderr + bad.stderr
     assert left(tmp_path) == ["a.pdparams", "page.pth"]
+
+
+def test_a_value_too_large_for_the_type_is_refused(tmp_path: Path) -> None:
+    state = trained("stdc1", num_classes=4).state_dict()
+    state["linear.weight"][1, 2] = 1e6
+    torch.save(state, tmp_path / "large.pth")
+    result = convert(tmp_path / "large.pth", "--dtype", "float16")
+    assert result.exit_code == 1
+    assert "linear.weight': 1 of its values are beyond the range of float16" in result.output
+    assert left(tmp_path) == ["large.pth"]
+    assert convert(tmp_path / "large.pth", "--dtype", "bfloat16").exit_code == 0

@@ -273,3 +273,16 @@ def test_a_fold_has_no_way_back():
     assert set(convert_state_dict(state, plain)) == set(plain.state_dict())
     with pytest.raises(RefusedError, match=r"fold has no way back.*variant 'authors-bn'"):
         convert_state_dict(state, torch_nets.build("stdc1-seg"))
+
+
+@pytest.mark.parametrize(("width", "doubtful"), [(4, True), (6, False)])
+def test_a_square_weight_norm_from_paddle_is_no_silent_guess(width: int, doubtful: bool) -> None:
+    ours = torch.nn.Sequential(torch.nn.utils.weight_norm(torch.nn.Linear(4, width)))
+    theirs = paddle.nn.Sequential(paddle.nn.utils.weight_norm(paddle.nn.Linear(4, width), dim=1))
+    theirs.set_state_dict(convert_state_dict(ours.state_dict(), theirs))
+    if doubtful:
+        with pytest.raises(RefusedError, match="fits both"):
+            convert_state_dict(theirs.state_dict(), ours)
+        return
+    back = convert_state_dict(theirs.state_dict(), ours)
+    assert all(np.array_equal(value.numpy(), back[key]) for key, value in ours.state_dict().items())

@@ -16,11 +16,12 @@ from converters.command_line import (
     show,
     write_json,
 )
-from converters.convert import default_target, other_framework
+from converters.convert import default_target, direction
 from converters.diff import diff_checkpoints
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.inspect import inspect_checkpoint, tensor_table
+from converters.layouts.names import NAMINGS
 from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
 from converters.user_rules import read_rules
@@ -34,6 +35,7 @@ Examples:
   stdc-convert model.pdparams                    writes model.pth
   stdc-convert resnet50.pth --model paddle.vision.models:resnet50
   stdc-convert vgg16.pth --model 'paddle.vision.models:vgg16(batch_norm=True)'
+  stdc-convert stdc1-seg.pth --layout paddleseg --allow-inexact
   stdc-convert inspect model.pth                 what is in it: see inspect -h
   stdc-convert diff model.pth model.pdparams     how they differ: see diff -h
 
@@ -78,6 +80,18 @@ def main() -> None:
     default="auto",
     show_default=True,
     help="Which network; auto tells it by the keys, generic is any other.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(list(NAMINGS)),
+    default="native",
+    show_default=True,
+    help="Whose names the keys of OUT get; native keeps the variant and has the authors' names.",
+)
+@click.option(
+    "--allow-inexact",
+    is_flag=True,
+    help="Convert although the network behind --layout computes something else; it says what.",
 )
 @click.option(
     "--model",
@@ -129,7 +143,10 @@ def convert_command(
             write_json(json_path, report.to_json())
     if not quiet:
         show(report)
-    if options["dry_run"] and options["strict"] and report.problems:
+    refused = (options["strict"] and report.problems) or (
+        report.inexact and not options["allow_inexact"]
+    )
+    if options["dry_run"] and refused:
         raise SystemExit(FALLS_SHORT)
 
 
@@ -139,6 +156,8 @@ def convert(
     *,
     to: Framework | None,
     arch: str,
+    layout: str,
+    allow_inexact: bool,
     model: str | None,
     rules_path: Path | None,
     dtype: str,
@@ -156,14 +175,24 @@ def convert(
         InputError: source or target cannot be used.
     """
     checkpoint = read_checkpoint(source, key=key)
-    to = to or other_framework(checkpoint)
+    to, origin = direction(checkpoint, to, layout)
     rules = read_rules(rules_path) if rules_path else None
     network = None
     if model:
         from converters.model import build_model
 
         network = build_model(model, to)
-    plan = plan_conversion(checkpoint, to=to, arch=arch, target=network, dtype=dtype, rules=rules)
+    plan = plan_conversion(
+        checkpoint,
+        to=to,
+        arch=arch,
+        layout=layout,
+        target=network,
+        dtype=dtype,
+        rules=rules,
+        origin=origin,
+        allow_inexact=allow_inexact,
+    )
     path = default_target(source, target, to)
     if dry_run:
         return report_of(plan, unwritten(path))

@@ -22,6 +22,7 @@ from converters.execute import (
     written_entries,
 )
 from converters.formats import read_checkpoint
+from converters.layouts.names import NAMINGS, NATIVE, recognised
 from converters.layouts.target import framework_of
 from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
@@ -40,6 +41,7 @@ def convert_file(
     force: bool = False,
     dry_run: bool = False,
     verify: bool = True,
+    allow_inexact: bool = False,
     progress: Progress = lambda _: None,
 ) -> ConversionReport:
     """Convert a checkpoint file, every tensor accounted for.
@@ -49,13 +51,14 @@ def convert_file(
         dst: the target; ``src`` with the target framework's suffix if None.
         to: the target framework; the one that ``src`` is not of if None.
         arch: the network's name, ``auto`` to tell it by the keys.
-        layout: naming of the target's keys.
+        layout: naming of the target's keys: native, authors, paddleseg, mmseg, mmseg-first.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         key: path of the dict inside the source to take; chosen by content if None.
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
         verify: read the target back and compare every tensor before it gets its name.
+        allow_inexact: the target's network may compute something else; the report says what.
         progress: told each key as it is written and as it is verified.
 
     Raises:
@@ -63,9 +66,17 @@ def convert_file(
         InputError: source or target cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
-    to = to or other_framework(checkpoint)
+    to, origin = direction(checkpoint, to, layout)
     path = default_target(Path(src), dst, to)
-    plan = plan_conversion(checkpoint, to=to, arch=arch, layout=layout, dtype=dtype)
+    plan = plan_conversion(
+        checkpoint,
+        to=to,
+        arch=arch,
+        layout=layout,
+        dtype=dtype,
+        origin=origin,
+        allow_inexact=allow_inexact,
+    )
     if dry_run:
         return report_of(plan, unwritten(path))
     return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
@@ -74,6 +85,27 @@ def convert_file(
 def other_framework(checkpoint: Checkpoint) -> Framework:
     """Return where a checkpoint goes if nobody says."""
     return "paddle" if checkpoint.framework == "torch" else "torch"
+
+
+def direction(
+    checkpoint: Checkpoint, to: Framework | None, layout: str | None
+) -> tuple[Framework, Framework | None]:
+    """Return where a checkpoint goes, and where it comes from if that is not the other framework.
+
+    Args:
+        checkpoint: the source.
+        to: the target framework if somebody says.
+        layout: naming of the target's keys if somebody says; with one, a file may also go from a
+            framework to the same.
+    """
+    naming = NAMINGS.get(layout or "")
+    wanted = to or (naming.framework if naming else "")
+    if wanted != checkpoint.framework or (layout in (None, "native") and to is None):
+        chosen = wanted or other_framework(checkpoint)
+        return ("paddle" if chosen == "paddle" else "torch"), None
+    foreign = recognised({key: one.shape for key, one in checkpoint.items()}, wanted) is not NATIVE
+    same = foreign or layout not in (None, "native")
+    return checkpoint.framework, checkpoint.framework if same else None
 
 
 def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:

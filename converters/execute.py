@@ -20,7 +20,7 @@ from converters.errors import ConverterError, InputError
 from converters.files import check_target, temporary_beside
 from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
 from converters.formats.content import Content, Head
-from converters.plan import ConversionPlan, Entry, without_prefix
+from converters.plan import ConversionPlan, Entry
 from converters.report import ConversionReport, FileFacts
 
 Progress = Callable[[str], None]
@@ -67,6 +67,7 @@ def execute(
     path, sources = Path(path), plan.checkpoint.files
     if strict:
         plan.require_complete()
+    plan.require_exact()
     form, writer = writer_for(plan, path)
     check_target(path, sources, force=force)
     source_digest = digest_of(*sources)
@@ -177,7 +178,7 @@ def counters_of(plan: ConversionPlan) -> dict[str, int]:
     dropped = {entry.source for entry in plan.entries if entry.action == "drop"}
     return {
         name: int(source[key].load())
-        for name, key in without_prefix(source).items()
+        for name, key in plan.names.items()
         if key in dropped
         and name.rpartition(".")[2] == COUNTERS
         and (source[key].shape, source[key].dtype) == ((), "int64")
@@ -259,4 +260,5 @@ def report_of(
         skipped=dict(source.skipped),
         problems=plan.problems,
         verified=verified,
+        inexact=plan.inexact,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
+from converters.layouts.aim import aim_at, named
 from converters.planner import plan_entries
 from converters.settle import Source, settle_layout, without_prefix
 from converters.user_rules import UserRules
@@ -36,6 +38,9 @@ class ConversionPlan:
         layout: the network.
         entries: every source key and every target key, each in exactly one.
         problems: what forbids a strict conversion, one line each.
+        names: key in the source by the name that this project has for it.
+        inexact: what the target's network computes differently, one line each.
+        allowed: the user allows it to.
     """
 
     checkpoint: Checkpoint
@@ -43,12 +48,28 @@ class ConversionPlan:
     layout: Layout
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
+    allowed: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of entries per action, those that occur."""
         actions = [entry.action for entry in self.entries]
         return {action: actions.count(action) for action in ACTIONS if action in actions}
+
+    def require_exact(self) -> None:
+        """Refuse a plan whose target computes something else, unless the user allows it.
+
+        Raises:
+            RefusedError: it does; all differences are listed.
+        """
+        if self.inexact and not self.allowed:
+            raise RefusedError(
+                f"{self.checkpoint.path}: not converted, the target's network computes something "
+                "else; --allow-inexact converts all the same:",
+                self.inexact,
+            )
 
     def require_complete(self) -> None:
         """Refuse a plan with problems.
@@ -72,6 +93,8 @@ def plan_conversion(
     target: Any = None,
     dtype: str = "keep",
     rules: UserRules | None = None,
+    origin: Framework | None = None,
+    allow_inexact: bool = False,
 ) -> ConversionPlan:
     """Decide the fate of every key; reads no tensor unless two must be compared.
 
@@ -82,20 +105,33 @@ def plan_conversion(
         checkpoint: what to convert.
         to: the target framework.
         arch: the network's name, ``auto`` to tell it by the keys, ``generic`` for any other.
-        layout: naming of the target's keys; ``native`` is the authors'.
+        layout: naming of the target's keys: ``native`` keeps the variant and has the authors'
+            names; ``authors``, ``paddleseg`` and ``mmseg`` are for those implementations.
         target: a network of the target framework whose layers settle every layout.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         rules: the user's own renames, drops and layer kinds.
+        origin: the source's framework; the one that ``to`` is not if None.
+        allow_inexact: the target's network may compute something else; the plan says what.
 
     Raises:
         InputError: the network cannot be told, or is another one than ``arch``.
     """
-    if layout != "native":
-        raise InputError(f"unknown layout {layout!r}: this version writes 'native' alone")
-    origin: Framework = "torch" if to == "paddle" else "paddle"
-    source = Source.of(checkpoint, origin, rules or UserRules())
+    origin = origin or ("torch" if to == "paddle" else "paddle")
+    source = Source.of(checkpoint, origin, rules or UserRules()).native()
     known = settle_layout(source, arch, target)
-    return ConversionPlan(checkpoint, to, known, *plan_entries(source, known, dtype))
+    aim = aim_at(source, known, "native" if target is not None else layout, to)
+    source = replace(source, dropped={**source.dropped, **aim.dropped})
+    entries, problems = plan_entries(source, aim.layout, dtype, to)
+    return ConversionPlan(
+        checkpoint,
+        to,
+        aim.layout,
+        named(entries, aim, source, to),
+        problems,
+        source.names,
+        aim.inexact,
+        allow_inexact,
+    )
 
 
 def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:
@@ -104,7 +140,7 @@ def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:
     Raises:
         InputError: its keys belong to no known network.
     """
-    found = settle_layout(Source.of(checkpoint, origin, UserRules()), "auto", None)
+    found = settle_layout(Source.of(checkpoint, origin, UserRules()).native(), "auto", None)
     if found.arch == "generic":
         raise InputError(
             f"{checkpoint.path}: the keys (first: {next(iter(checkpoint), 'none')!r}) belong to no "

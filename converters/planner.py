@@ -20,7 +20,7 @@ from converters.transforms import FLOATING, TRANSFORMS
 
 
 def plan_entries(
-    source: Source, layout: Layout, dtype: str
+    source: Source, layout: Layout, dtype: str, to: str
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return every key's fate, and what forbids a strict conversion, one line each.
 
@@ -28,8 +28,9 @@ def plan_entries(
         source: the checkpoint's keys by name.
         layout: the network.
         dtype: element type of floating-point tensors in the target, or ``keep``.
+        to: the target framework.
     """
-    planner = _Planner(source, layout, dtype)
+    planner = _Planner(source, layout, dtype, to)
     return tuple(planner.entries()), tuple(planner.problems)
 
 
@@ -40,16 +41,13 @@ class _Planner:
     source: Source
     layout: Layout
     dtype: str
+    other: str
     problems: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
     @property
     def origin(self) -> str:
         return self.source.framework
-
-    @property
-    def other(self) -> str:
-        return "paddle" if self.origin == "torch" else "torch"
 
     def entries(self) -> Iterator[Entry]:
         yield from self.dropped()
@@ -95,7 +93,11 @@ class _Planner:
         """Yield the entry of a target's tensor that the source does not have."""
         targets, expected = layer.keys(row, self.other), layer.shapes[row.torch]
         shape = self.target_shape(row, expected)
-        if not sources and not row.refused:
+        if layer.spare:
+            whole = "int64" if row.paddle is None else self.dtype_of(self.layout.layers[0])
+            written = whole if layer.filled else ""
+            yield Entry(None, single(targets), "missing", shape, written, layer.spare)
+        elif row.paddle is None and not row.refused:
             counted = targets[0] in self.source.checkpoint.counters
             reason = f"{row.reason}; {'as the file carries it along' if counted else 'set to 0'}"
             yield Entry(None, single(targets), "missing", shape, "int64", reason)
@@ -193,7 +195,8 @@ class _Planner:
         expected: tuple[int, ...],
     ) -> Entry:
         keys = tuple(self.source.names[name] for name in sources)
-        inverse = self.origin == "paddle"
+        inverse = self.origin == "paddle" and self.other == "torch"
+        row = self.between(row)
         if inverse and TRANSFORMS[row.transform].undo is None:
             self.problems.append(
                 f"{sources[0]!r}: {row.transform} has no way back ({row.reason}); "
@@ -229,8 +232,13 @@ class _Planner:
     def source_shape(self, row: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
         return TRANSFORMS[row.transform].shape(shape) if self.origin == "paddle" else shape
 
+    def between(self, row: TensorRule) -> TensorRule:
+        """Return a row as it applies: within one framework only a fold changes elements."""
+        same = self.origin == self.other and row.transform != "fold"
+        return replace(row, transform="copy", reason="") if same else row
+
     def target_shape(self, row: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape if self.origin == "paddle" else TRANSFORMS[row.transform].shape(shape)
+        return shape if self.other == "torch" else TRANSFORMS[row.transform].shape(shape)
 
     def target_type(self, tensor: LazyTensor) -> DType:
         if self.dtype == "keep" or tensor.type not in FLOATING:
@@ -290,7 +298,8 @@ class _Planner:
         """Name the norms that may be in-place ABN: no counter where others of the file have one."""
         if self.origin == "paddle":
             return
-        norms = [layer.path for layer in self.layout.layers if layer.kind == "batch_norm"]
+        layers = [one for one in self.layout.layers if one.kind == "batch_norm" and not one.spare]
+        norms = [layer.path for layer in layers]
         odd = [path for path in norms if join(path, "num_batches_tracked") not in self.source.names]
         if len(odd) < len(norms):
             for path in odd:

@@ -59,6 +59,7 @@ class ConversionReport:
         skipped: other content of the source, in words.
         problems: what strictness would have refused; empty after a strict conversion.
         verified: the written file was read back and every tensor agreed bit for bit.
+        inexact: what the target's network computes differently from the source's, in words.
     """
 
     source: FileFacts
@@ -72,6 +73,7 @@ class ConversionReport:
     skipped: dict[str, str]
     problems: tuple[str, ...]
     verified: bool
+    inexact: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -97,6 +99,8 @@ class ConversionReport:
         yield counts_table(self)
         for name, what in self.skipped.items():
             yield Text(f"skipped {name}: {what}")
+        for line in self.inexact:
+            yield Text(f"inexact {line}", style="yellow")
         for problem in self.problems:
             yield Text(f"problem {problem}", style="red")
         if self.verified:

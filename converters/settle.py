@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from converters.checkpoint import Checkpoint, LazyTensor
+from converters.checkpoint import COUNTERS, Checkpoint, LazyTensor
 from converters.errors import InputError
 from converters.layouts import Layout, siblings, stdc
 from converters.layouts import target as target_layout
+from converters.layouts.names import NATIVE, Naming, backbone_of, native_names, recognised
 from converters.user_rules import UserRules
+from stdc_port import spec
 
 PREFIXES = ("module.", "_orig_mod.")
 NAME_SUFFIXES = (("._mean", ".running_mean"), ("._variance", ".running_var"))
@@ -27,6 +29,7 @@ class Source:
         names: key in the checkpoint by name in the network.
         dropped: names that the user's rules leave out, each with the reason.
         rules: the user's rules.
+        naming: whose names the keys have in the checkpoint.
     """
 
     checkpoint: Checkpoint
@@ -34,6 +37,7 @@ class Source:
     names: Mapping[str, str]
     dropped: Mapping[str, str] = field(default_factory=dict)
     rules: UserRules = field(default_factory=UserRules)
+    naming: Naming = NATIVE
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, framework: str, rules: UserRules) -> Source:
@@ -44,6 +48,20 @@ class Source:
         """
         names, dropped = rules.applied(without_prefix(checkpoint))
         return cls(checkpoint, framework, names, dropped, rules)
+
+    def native(self) -> Source:
+        """Return the same with another implementation's names of STDC's layers made our own."""
+        naming = recognised(self.shapes(), self.framework)
+        backbone = backbone_of(self.names, naming)
+        if naming is NATIVE or backbone is None:
+            return self
+        whole = any("arm" in name for name in self.names)
+        arch = backbone.name + ("-seg" if whole else "")
+        layout = stdc.layout_of(spec.resolve(arch, variant=naming.variant))
+        names = native_names(self.names, naming, layout, backbone)
+        why = {key: self.dropped.get(old) or naming.why_own(old) for old, key in self.names.items()}
+        dropped = {name: why[key] for name, key in names.items() if why[key]}
+        return replace(self, names=names, naming=naming, dropped=dropped)
 
     def tensor(self, name: str) -> LazyTensor:
         """Return a tensor by its name in the network."""
@@ -90,9 +108,33 @@ def settle_layout(source: Source, arch: str, target: Any) -> Layout:
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
             f"not those of {arch}; leave out --arch {arch}"
         )
-    return family or siblings.layout_of(
-        source.shapes(), framework=source.framework, kinds=source.rules
+    if family is not None:
+        # A file of PaddleSeg may hold every tensor of the backbone twice, as torch's do.
+        twice = {}
+        if source.naming is not NATIVE and source.framework == "paddle":
+            twice = {
+                paddle_name(second): paddle_name(first)
+                for second, first in family.aliases.items()
+                if not first.endswith(COUNTERS)
+            }
+        variant = variant_of(source, family)
+        return replace(family, variant=variant, paddle_aliases=twice)
+    return siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
+
+
+def variant_of(source: Source, family: Layout) -> str:
+    """Return the variant of a network where the keys of a family alone do not tell it.
+
+    The file's names tell it, else what a converted file says of itself: backbones and classifiers
+    have the same layers in all variants, and so have the two of MMSegmentation.
+    """
+    said = source.checkpoint.metadata.get("variant", "")
+    if source.naming is not NATIVE and family.arch.endswith("-seg"):
+        return source.naming.variant
+    same = said in spec.VARIANTS and (
+        not family.arch.endswith("-seg") or {said, family.variant} <= {"mmseg", "mmseg-relu"}
     )
+    return said if same else source.naming.variant or family.variant
 
 
 def with_family(layout: Layout, family: Layout) -> Layout:
@@ -104,6 +146,14 @@ def with_family(layout: Layout, family: Layout) -> Layout:
     )
     aliases = dict(family.aliases) | dict(layout.aliases)
     return replace(family, layers=layers, aliases=aliases, paddle_aliases=layout.paddle_aliases)
+
+
+def paddle_name(name: str) -> str:
+    """Return a key with torch's names of running statistics spelt as Paddle has them."""
+    for paddle, torch in NAME_SUFFIXES:
+        if name.endswith(torch):
+            return name.removesuffix(torch) + paddle
+    return name
 
 
 def torch_name(name: str, framework: str) -> str:

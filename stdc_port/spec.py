@@ -124,7 +124,10 @@ VARIANTS = {
             attention_bias=True,
             classifier_bias=True,
         ),
+        # MMSegmentation as it was first proposed, and since its release: the refinement modules
+        # are BiSeNet's there, whose convolutions end in ReLU (backbones/bisenetv1.py).
         Variant("mmseg", classifier_bias=True, arm_relu=False, aux_align_corners=False),
+        Variant("mmseg-relu", classifier_bias=True, aux_align_corners=False),
     )
 }
 

@@ -22,6 +22,8 @@ class Layer:
         problems: why it cannot be carried over although its tensors fit.
         blank: rows that Paddle's layer always returns as zeros, by torch name.
         assumption: what was taken for granted in calling it that kind, '' if nothing was.
+        spare: why the source need not hold it, '' if it must.
+        filled: where the source does not hold a spare layer, zeros are written.
     """
 
     path: str
@@ -31,6 +33,8 @@ class Layer:
     paddle: str | None = None
     problems: tuple[str, ...] = ()
     assumption: str = ""
+    spare: str = ""
+    filled: bool = False
     blank: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -16,6 +16,8 @@ from stdc_port import spec
 
 Shapes = Mapping[str, tuple[int, ...]]
 BACKBONE = "cp.backbone"
+# What stands behind the backbone's maps: no segmentation network computes it.
+CLASSIFIER = ("conv_last", "fc", "bn", "linear")
 _FIRST = "features.0.conv.weight"
 _COUNTER = "num_batches_tracked"
 

@@ -58,8 +58,10 @@ def test_the_network_is_told_by_the_keys(arch, variant, block):
     layout = detect(shapes_of(network, prefix="module."))
     assert (layout.arch, layout.num_classes) == (arch, 7)
     # A classifier is plain BN without biases in all variants: nothing in it tells them apart.
-    told = layout.variant if arch.endswith("-seg") else variant
-    assert told == variant
+    # In this project's names MMSegmentation's two versions differ in no key.
+    expected = variant.removesuffix("-relu")
+    told = layout.variant if arch.endswith("-seg") else expected
+    assert told == expected
     rebuilt = skeleton(arch, variant=layout.variant, block=block, num_classes=7)
     assert torch_shapes(layout) | {
         second: torch_shapes(layout)[first] for second, first in layout.aliases.items()

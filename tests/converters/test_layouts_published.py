@@ -483,6 +483,28 @@ def test_the_command_refuses_converts_and_carries_the_variant(tmp_path):
     assert all(int(returned[key]) == int(state[key]) for key in counts)
 
 
+def test_stages_of_another_network_are_not_taken_for_stdc():
+    blocks = [("stages.2", 9), ("stages.3", 3)]
+    tensors = (
+        (f"backbone.{stage}.{block}.depthwise_conv.weight", (8, 1, 7, 7))
+        for stage, depth in blocks
+        for block in range(depth)
+    )
+    assert plan_conversion(published(tensors, "torch")).layout.arch == "generic"
+
+
+def test_a_target_network_has_its_own_names():
+    network = torch_nets.build("stdc1", num_classes=2)
+    with pytest.raises(InputError, match="a target network has its own names"):
+        plan_conversion(authors("stdc1"), to="torch", target=network, layout="mmseg")
+
+
+def test_a_file_of_the_target_framework_is_refused_in_one_line(tmp_path):
+    torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="is torch's already; --layout gives it other names"):
+        convert_file(tmp_path / "a.pth", tmp_path / "b.pth", to="torch")
+
+
 def test_every_table_is_one_to_one():
     for name, backbone in spec.BACKBONES.items():
         with torch.device("meta"):

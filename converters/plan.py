@@ -21,6 +21,7 @@ __all__ = [
     "Entry",
     "Framework",
     "detect",
+    "native_keys",
     "plan_conversion",
     "without_prefix",
 ]
@@ -135,6 +136,11 @@ def plan_conversion(
         aim.inexact,
         allow_inexact,
     )
+
+
+def native_keys(checkpoint: Checkpoint) -> Mapping[str, str]:
+    """Return a checkpoint's keys by the names that this project has for them."""
+    return Source.of(checkpoint, checkpoint.framework, UserRules()).native().names
 
 
 def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:

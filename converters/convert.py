@@ -21,7 +21,7 @@ from converters.execute import (
     unwritten,
     written_entries,
 )
-from converters.formats import read_checkpoint
+from converters.formats import read_checkpoint, safetensors_file
 from converters.layouts.names import NAMINGS, NATIVE, recognised
 from converters.layouts.target import framework_of
 from converters.plan import Framework, plan_conversion
@@ -97,6 +97,9 @@ def direction(
         to: the target framework if somebody says.
         layout: naming of the target's keys if somebody says; with one, a file may also go from a
             framework to the same.
+
+    Raises:
+        InputError: the source is of the target framework, and has the names that are asked for.
     """
     naming = NAMINGS.get(layout or "")
     wanted = to or (naming.framework if naming else "")
@@ -104,8 +107,13 @@ def direction(
         chosen = wanted or other_framework(checkpoint)
         return ("paddle" if chosen == "paddle" else "torch"), None
     foreign = recognised({key: one.shape for key, one in checkpoint.items()}, wanted) is not NATIVE
-    same = foreign or layout not in (None, "native")
-    return checkpoint.framework, checkpoint.framework if same else None
+    if foreign or layout not in (None, "native"):
+        return checkpoint.framework, checkpoint.framework
+    if checkpoint.format != safetensors_file.NAME:
+        raise InputError(
+            f"{checkpoint.path}: is {checkpoint.framework}'s already; --layout gives it other names"
+        )
+    return checkpoint.framework, None
 
 
 def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:

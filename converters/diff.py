@@ -14,7 +14,7 @@ from converters.dtypes import DType
 from converters.errors import InputError
 from converters.execute import Releasing, content_of
 from converters.formats.content import Head
-from converters.plan import plan_conversion, without_prefix
+from converters.plan import native_keys, plan_conversion
 from converters.transforms import FLOATING, to_float64
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
@@ -154,7 +154,7 @@ def within(
     a: Checkpoint, b: Checkpoint, tolerance: float, progress: Callable[[str], None]
 ) -> Iterator[TensorDifference]:
     """Yield the tensors of two checkpoints of one framework, paired by name."""
-    ours, theirs, done = without_prefix(a), without_prefix(b), Releasing((a, b))
+    ours, theirs, done = native_keys(a), native_keys(b), Releasing((a, b))
     for name, key in ours.items():
         progress(key)
         tensor = a[key]
@@ -177,7 +177,7 @@ def across(
     if plan.layout.arch == "generic" and plan.problems:
         raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}")
     sources = {key: ", ".join(entry.sources) for entry in plan.entries for key in entry.targets}
-    theirs, content, seen = without_prefix(b), content_of(plan, progress), set()
+    theirs, content, seen = native_keys(b), content_of(plan, progress), set()
     done = Releasing((b,))
     for head, array in zip(content.heads, content.tensors(), strict=True):
         source = sources.get(head.key, head.key)

@@ -21,6 +21,7 @@ __all__ = [
     "Entry",
     "Framework",
     "detect",
+    "native_keys",
     "plan_conversion",
     "without_prefix",
 ]
@@ -117,9 +118,12 @@ def plan_conversion(
         InputError: the network cannot be told, or is another one than ``arch``.
     """
     origin = origin or ("torch" if to == "paddle" else "paddle")
-    source = Source.of(checkpoint, origin, rules or UserRules()).native()
+    if target is not None and layout != "native":
+        raise InputError(f"layout {layout!r}: a target network has its own names; leave one out")
+    source = Source.of(checkpoint, origin, rules or UserRules())
+    source = source.native() if target is None else source
     known = settle_layout(source, arch, target)
-    aim = aim_at(source, known, "native" if target is not None else layout, to)
+    aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
     entries, problems = plan_entries(source, aim.layout, dtype, to)
     return ConversionPlan(
@@ -132,6 +136,11 @@ def plan_conversion(
         aim.inexact,
         allow_inexact,
     )
+
+
+def native_keys(checkpoint: Checkpoint) -> Mapping[str, str]:
+    """Return a checkpoint's keys by the names that this project has for them."""
+    return Source.of(checkpoint, checkpoint.framework, UserRules()).native().names
 
 
 def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:

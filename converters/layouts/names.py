@@ -162,7 +162,8 @@ def recognised(shapes: Mapping[str, tuple[int, ...]], framework: str) -> Naming:
     """Tell whose names a set of keys are, by keys that only theirs hold."""
     if "cp.arm16.conv._conv.weight" in shapes:
         return PADDLESEG
-    if any(re.match(r"(backbone\.){0,2}stages\.2\.0\.", name) for name in shapes):
+    mark = r"(backbone\.){0,2}stages\.2\.0\.layers\.0\.conv\.weight"
+    if any(re.fullmatch(mark, name) for name in shapes):
         first = any(".avg_pool.conv." in name for name in shapes)
         return MMSEG_FIRST if first else MMSEG
     unclassified = not {"fc.weight", "linear.weight"} & shapes.keys()

@@ -16,6 +16,7 @@ from converters import RefusedError, detect, plan_conversion
 from converters.checkpoint import Checkpoint
 from converters.cli import main
 from converters.convert import convert_file
+from converters.diff import diff_checkpoints
 from converters.elements import target_arrays
 from converters.errors import InputError
 from converters.execute import written_entries
@@ -481,6 +482,43 @@ def test_the_command_refuses_converts_and_carries_the_variant(tmp_path):
     )
     counts = [key for key in state if "num_batches" in key and ".backbone.bn." not in key]
     assert all(int(returned[key]) == int(state[key]) for key in counts)
+
+
+def test_diff_pairs_the_names_of_two_implementations():
+    file = published(mmseg_backbone("stdc1"), "torch")
+    native = again(plan_conversion(file, to="torch", origin="torch"), "torch")
+    paddles = again(plan_conversion(file, to="paddle"), "paddle")
+    for other in (native, paddles):
+        found = diff_checkpoints(file, other)
+        assert {row.state for row in found.tensors} <= {"equal", "set aside"}
+        assert sum(row.state == "equal" for row in found.tensors) >= 180 - 36
+    broken = {**native, "features.3.conv_list.0.bn.bias": array_tensor(np.zeros(128, np.float32))}
+    found = diff_checkpoints(file, Checkpoint(native.path, native.format, broken))
+    assert [row.a for row in found.tensors if row.state != "equal"] == [
+        "stages.2.1.layers.0.bn.bias"
+    ]
+
+
+def test_stages_of_another_network_are_not_taken_for_stdc():
+    blocks = [("stages.2", 9), ("stages.3", 3)]
+    tensors = (
+        (f"backbone.{stage}.{block}.depthwise_conv.weight", (8, 1, 7, 7))
+        for stage, depth in blocks
+        for block in range(depth)
+    )
+    assert plan_conversion(published(tensors, "torch")).layout.arch == "generic"
+
+
+def test_a_target_network_has_its_own_names():
+    network = torch_nets.build("stdc1", num_classes=2)
+    with pytest.raises(InputError, match="a target network has its own names"):
+        plan_conversion(authors("stdc1"), to="torch", target=network, layout="mmseg")
+
+
+def test_a_file_of_the_target_framework_is_refused_in_one_line(tmp_path):
+    torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="is torch's already; --layout gives it other names"):
+        convert_file(tmp_path / "a.pth", tmp_path / "b.pth", to="torch")
 
 
 def test_every_table_is_one_to_one():

@@ -15,6 +15,14 @@ from converters.errors import ConverterError, RefusedError
 from converters.files import temporary_beside
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
+# Which of the package's extras brings a module.
+EXTRA_OF = {
+    "torch": "cpu,train",
+    "paddle": "cpu,train",
+    "PIL": "cpu,train",
+    "pydantic": "cpu,train",
+    "tomli": "train",
+}
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,6 +79,11 @@ def errors_as_exit_codes() -> Iterator[None]:
         stop(error, FALLS_SHORT)
     except ConverterError as error:
         stop(error)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_OF:
+            raise
+        extra = EXTRA_OF[error.name]
+        stop(f"{error.name} is not installed; run: pip install 'stdc-port[{extra}]'")
 
 
 def show(renderable: Any) -> None:

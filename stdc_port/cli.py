@@ -99,11 +99,11 @@ def scenes(
     folder: Path, size: tuple[int, int], json_path: Path | None, quiet: bool, **counts: int
 ) -> None:
     """Generate street scenes in the Cityscapes layout."""
-    from stdc_port.training.pipeline import generate
-    from stdc_port.training.scenes import SceneSet
-
-    wanted = SceneSet(width=size[0], height=size[1], **counts)
     with _told():
+        from stdc_port.training.pipeline import generate
+        from stdc_port.training.scenes import SceneSet
+
+        wanted = SceneSet(width=size[0], height=size[1], **counts)
         generate(folder, wanted, quiet=quiet)
         if json_path is not None:
             write_json(json_path, {"folder": str(folder), **vars(wanted)})
@@ -124,10 +124,10 @@ def pretrain(
     It is saved in the authors' file layout. It stands in for their ImageNet checkpoint in the
     demo, and knows nothing but generated scenes.
     """
-    from stdc_port.training.pretrain import PretrainPlan, pretrain
-
-    plan = PretrainPlan(seed=seed, **({"iterations": iterations} if iterations else {}))
     with _told():
+        from stdc_port.training.pretrain import PretrainPlan, pretrain
+
+        plan = PretrainPlan(seed=seed, **({"iterations": iterations} if iterations else {}))
         with progress_bar("pretraining", plan.steps, quiet=quiet) as advance:
             result = pretrain(target, plan, advance=advance)
         if json_path is not None:

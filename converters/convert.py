@@ -26,6 +26,7 @@ from converters.layouts.names import NAMINGS, NATIVE, recognised
 from converters.layouts.target import framework_of
 from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
+from converters.user_rules import UserRules
 
 
 def convert_file(
@@ -42,6 +43,8 @@ def convert_file(
     dry_run: bool = False,
     verify: bool = True,
     allow_inexact: bool = False,
+    target: Any = None,
+    rules: UserRules | None = None,
     progress: Progress = lambda _: None,
 ) -> ConversionReport:
     """Convert a checkpoint file, every tensor accounted for.
@@ -59,6 +62,8 @@ def convert_file(
         dry_run: write nothing at all.
         verify: read the target back and compare every tensor before it gets its name.
         allow_inexact: the target's network may compute something else; the report says what.
+        target: a network of the target framework whose layers settle every layout.
+        rules: the user's own renames, drops and layer kinds, from ``read_rules``.
         progress: told each key as it is written and as it is verified.
 
     Raises:
@@ -74,6 +79,8 @@ def convert_file(
         arch=arch,
         layout=layout,
         dtype=dtype,
+        target=target,
+        rules=rules,
         origin=origin,
         allow_inexact=allow_inexact,
     )

@@ -12,7 +12,7 @@ from converters.checkpoint import Checkpoint
 from converters.errors import InputError
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
-from converters.plan import detect
+from converters.plan import Framework, detect, plan_conversion
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
@@ -48,11 +48,11 @@ class Inspection:
         bytes: size of the file, of index and shards together.
         framework: ``torch`` or ``paddle``, as format, metadata or names tell.
         wrapper: dict inside the file that holds the tensors, '' for the top.
-        arch: the network, '' if its keys belong to no known one.
+        arch: the network, ``generic`` if its keys belong to no known one.
         variant: whose implementation of it.
         num_classes: its outputs, None if unknown.
         unknown: why the network could not be told, '' if it could.
-        kinds: number of layers per kind.
+        kinds: number of layers per kind; in an unknown network as their tensors tell it.
         dtypes: number of tensors per element type, aliases left out.
         tensors: every key.
         skipped: other content, in words.
@@ -95,7 +95,8 @@ class Inspection:
         size = sum(tensor.bytes for tensor in self.tensors if not tensor.alias_of)
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         yield f"file      {self.path}  ({self.format}, {self.bytes / 1e6:.1f} MB{inside})"
-        yield f"network   {' '.join((self.arch, self.variant))}{classes}, {self.framework}"
+        name = " ".join(filter(None, (self.arch, self.variant)))
+        yield f"network   {name}{classes}, {self.framework}"
         if self.unknown:
             yield f"          {self.unknown}"
         yield f"layers    {counted(self.kinds) or 'unknown'}"
@@ -147,11 +148,16 @@ def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspectio
 
 
 def layout_of(checkpoint: Checkpoint) -> tuple[Layout, str]:
-    """Return the network that the keys belong to, or an empty one and why it is not known."""
+    """Return the network that the keys belong to, and why it is not known if it is not.
+
+    Of an unknown one the layers' kinds are told by their tensors.
+    """
     try:
         return detect(checkpoint, origin=checkpoint.framework), ""
     except InputError as error:
-        return Layout((), arch=""), str(error).removeprefix(f"{checkpoint.path}: ")
+        other: Framework = "torch" if checkpoint.framework == "paddle" else "paddle"
+        told = plan_conversion(checkpoint, to=other, arch="generic").layout
+        return told, str(error).removeprefix(f"{checkpoint.path}: ")
 
 
 def tensor_facts(checkpoint: Checkpoint) -> Iterator[TensorFacts]:

@@ -64,3 +64,13 @@ def test_the_command(source, tmp_path):
     assert plain["arch"] == "stdc1"
     assert len(plain["tensors"]) == len(inspect_checkpoint(source).tensors)
     assert CliRunner().invoke(main, ["inspect", "-q", str(source)]).output == ""
+
+
+def test_layers_of_an_unknown_network_are_told_by_their_tensors(tmp_path):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 4)
+    )
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    found = inspect_checkpoint(tmp_path / "a.pth")
+    assert found.kinds == {"conv": 1, "batch_norm": 1, "linear": 1}
+    assert (found.arch, bool(found.unknown)) == ("generic", True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -9,7 +10,7 @@ import pytest
 import torch
 from samples import bits, generator, trained
 
-from converters import InputError, RefusedError, convert_state_dict
+from converters import InputError, RefusedError, convert_file, convert_state_dict
 from stdc_port import paddle_nets, torch_nets
 
 
@@ -286,3 +287,13 @@ def test_a_square_weight_norm_from_paddle_is_no_silent_guess(width: int, doubtfu
         return
     back = convert_state_dict(theirs.state_dict(), ours)
     assert all(np.array_equal(value.numpy(), back[key]) for key, value in ours.state_dict().items())
+
+
+def test_a_file_for_a_target_network(tmp_path: Path) -> None:
+    ours, theirs = torch.nn.Embedding(5, 5), paddle.nn.Embedding(5, 5)
+    torch.save(ours.state_dict(), tmp_path / "a.pth")
+    with pytest.raises(RefusedError, match="weight"):
+        convert_file(tmp_path / "a.pth")
+    convert_file(tmp_path / "a.pth", target=theirs)
+    theirs.set_state_dict(paddle.load(str(tmp_path / "a.pdparams")))
+    assert np.array_equal(theirs.weight.numpy(), ours.weight.detach().numpy())

@@ -80,7 +80,7 @@ class DetailLoss(nn.Layer):
         plane = labels.unsqueeze(1).astype(self.laplacian.dtype)
         scales = []
         for stride in EDGE_STRIDES:
-            edge = F.conv2d(plane, self.laplacian, stride=stride, padding=1).clamp(min=0)
+            edge = F.conv2d(plane, self.laplacian, stride=stride, padding=1).clip(min=0)
             edge = F.interpolate(edge, size=labels.shape[1:], mode="nearest")
             scales.append((edge > EDGE_THRESHOLD).astype(plane.dtype))
         mixed = F.conv2d(paddle.concat(scales, axis=1), self.fuse_kernel)

@@ -53,7 +53,7 @@ class Transform:
 def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return the values of a floating-point tensor exactly, in double precision."""
     if dtype.name == "bfloat16":
-        return (array.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return (array.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
     return array.astype(np.float64)
 
 

@@ -16,13 +16,12 @@ from converters.command_line import (
     show,
     write_json,
 )
-from converters.convert import default_target, direction
+from converters.convert import default_target, plan_file
 from converters.diff import diff_checkpoints
 from converters.execute import execute, report_of, unwritten
 from converters.formats import read_checkpoint
 from converters.inspect import inspect_checkpoint, tensor_table
 from converters.layouts.names import NAMINGS
-from converters.plan import Framework, plan_conversion
 from converters.report import ConversionReport
 from converters.user_rules import read_rules
 
@@ -154,19 +153,14 @@ def convert(
     source: Path,
     target: Path | None,
     *,
-    to: Framework | None,
-    arch: str,
-    layout: str,
-    allow_inexact: bool,
     model: str | None,
     rules_path: Path | None,
-    dtype: str,
-    key: str | None,
     dry_run: bool,
     strict: bool,
     force: bool,
     verify: bool,
     quiet: bool,
+    **options: Any,
 ) -> ConversionReport:
     """Plan, and unless it is a dry run carry out, with a progress bar.
 
@@ -174,26 +168,9 @@ def convert(
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: source or target cannot be used.
     """
-    checkpoint = read_checkpoint(source, key=key)
-    to, origin = direction(checkpoint, to, layout)
     rules = read_rules(rules_path) if rules_path else None
-    network = None
-    if model:
-        from converters.model import build_model
-
-        network = build_model(model, to)
-    plan = plan_conversion(
-        checkpoint,
-        to=to,
-        arch=arch,
-        layout=layout,
-        target=network,
-        dtype=dtype,
-        rules=rules,
-        origin=origin,
-        allow_inexact=allow_inexact,
-    )
-    path = default_target(source, target, to)
+    plan = plan_file(source, target=model, rules=rules, **options)
+    path = default_target(source, target, plan.to)
     if dry_run:
         return report_of(plan, unwritten(path))
     with progress_bar("converting", 2 * len(plan.entries), quiet=quiet) as progress:

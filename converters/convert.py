@@ -24,7 +24,7 @@ from converters.execute import (
 from converters.formats import read_checkpoint, safetensors_file
 from converters.layouts.names import NAMINGS, NATIVE, recognised
 from converters.layouts.target import framework_of
-from converters.plan import Framework, plan_conversion
+from converters.plan import ConversionPlan, Framework, plan_conversion
 from converters.report import ConversionReport
 from converters.user_rules import UserRules
 
@@ -62,7 +62,8 @@ def convert_file(
         dry_run: write nothing at all.
         verify: read the target back and compare every tensor before it gets its name.
         allow_inexact: the target's network may compute something else; the report says what.
-        target: a network of the target framework whose layers settle every layout.
+        target: a network of the target framework whose layers settle every layout, or where to
+            find one: ``pkg.mod:factory``.
         rules: the user's own renames, drops and layer kinds, from ``read_rules``.
         progress: told each key as it is written and as it is verified.
 
@@ -70,23 +71,46 @@ def convert_file(
         RefusedError: the plan has problems and ``strict`` holds; all are listed.
         InputError: source or target cannot be used.
     """
-    checkpoint = read_checkpoint(src, key=key)
-    to, origin = direction(checkpoint, to, layout)
-    path = default_target(Path(src), dst, to)
-    plan = plan_conversion(
-        checkpoint,
+    plan = plan_file(
+        src,
         to=to,
         arch=arch,
         layout=layout,
         dtype=dtype,
+        key=key,
+        allow_inexact=allow_inexact,
         target=target,
         rules=rules,
-        origin=origin,
-        allow_inexact=allow_inexact,
     )
+    path = default_target(Path(src), dst, plan.to)
     if dry_run:
         return report_of(plan, unwritten(path))
     return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+
+
+def plan_file(
+    src: str | Path,
+    *,
+    to: Framework | None = None,
+    layout: str = "native",
+    key: str | None = None,
+    target: Any = None,
+    **options: Any,
+) -> ConversionPlan:
+    """Plan the conversion of a file; arguments as in :func:`convert_file`.
+
+    Raises:
+        InputError: the source, the target network or an argument cannot be used.
+    """
+    checkpoint = read_checkpoint(src, key=key)
+    to, origin = direction(checkpoint, to, layout)
+    if isinstance(target, str):
+        from converters.model import build_model
+
+        target = build_model(target, to)
+    return plan_conversion(
+        checkpoint, to=to, layout=layout, target=target, origin=origin, **options
+    )
 
 
 def other_framework(checkpoint: Checkpoint) -> Framework:

@@ -297,3 +297,6 @@ def test_a_file_for_a_target_network(tmp_path: Path) -> None:
     convert_file(tmp_path / "a.pth", target=theirs)
     theirs.set_state_dict(paddle.load(str(tmp_path / "a.pdparams")))
     assert np.array_equal(theirs.weight.numpy(), ours.weight.detach().numpy())
+    named = "paddle.nn:Embedding(num_embeddings=5, embedding_dim=5)"
+    report = convert_file(tmp_path / "a.pth", tmp_path / "b.pdparams", target=named)
+    assert (report.counts, report.verified) == ({"copy": 1}, True)

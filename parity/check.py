@@ -78,9 +78,13 @@ def check_parity(
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
+    # Maps come from the run that decides: float32's would show its rounding as well.
+    bounds = {"float32": tol if precision == "float32" else np.inf, "float64": tol64}
     try:
         runs = {
-            dtype: compare_runs(*weights.copies(dtype), arrays, dtype=dtype, rename=names)
+            dtype: compare_runs(
+                *weights.copies(dtype), arrays, dtype=dtype, rename=names, bound=bounds[dtype]
+            )
             for dtype in PRECISIONS[precision]
         }
         found, notes = weights.differences()
@@ -208,7 +212,9 @@ def _tensors(
     for slot, found in (double | single).items():
         in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
         verdict = judge(in32, in64, tol=tol, tol64=tol64)
-        results.append(TensorResult(slot, found.shape, in32, in64, verdict))
+        maps = [side[slot].where for side in (double, single) if slot in side]
+        where = None if verdict.state.passes else next(filter(None, maps), None)
+        results.append(TensorResult(slot, found.shape, in32, in64, verdict, where))
     return tuple(results)
 
 

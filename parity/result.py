@@ -10,6 +10,7 @@ from parity.precision import State
 
 if TYPE_CHECKING:
     from parity.compare import TensorError
+    from parity.error_map import ErrorMap
     from parity.pair import Unpaired
     from parity.precision import Floor, Verdict
     from parity.record import CallKey
@@ -26,6 +27,7 @@ class TensorResult:
         single: Error of the float32 run, if there was one.
         double: Error of the float64 run, if there was one.
         verdict: What the two say together.
+        where: Where in it the difference lies; kept for the first failures.
     """
 
     slot: str
@@ -33,6 +35,7 @@ class TensorResult:
     single: TensorError | None
     double: TensorError | None
     verdict: Verdict
+    where: ErrorMap | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.bits import contiguous
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
@@ -175,7 +176,8 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        converted.update(target_arrays(checkpoint, entry))
+        arrays = target_arrays(checkpoint, entry).items()
+        converted.update((key, contiguous(array)) for key, array in arrays)
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted

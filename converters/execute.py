@@ -33,6 +33,8 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     ".safetensors": (safetensors_file.NAME, safetensors_file.write),
 }
 FRAMEWORK_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
+# Bytes that are gathered before they go to the file.
+BUFFER = 1 << 20
 # Bytes read between two times that the pages of the mapped files are given back.
 RELEASE = 32 << 20
 
@@ -72,7 +74,7 @@ def execute(
     check_target(path, sources, force=force)
     source_digest = digest_of(*sources)
     with temporary_beside(path) as temporary:
-        with temporary.open("wb") as file:
+        with temporary.open("wb", buffering=BUFFER) as file:
             digest = write_hashed(writer, file, content_of(plan, progress), temporary)
             safe = Background(lambda: os.fsync(file.fileno()))
             try:

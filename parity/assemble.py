@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from parity.precision import judge
 from parity.result import LayerResult, ParityResult, TensorResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from parity.backends import FloatType
     from parity.runs import CallErrors, RunErrors, Slot
     from parity.weights import WeightDifference
+
+
+def map_bounds(precisions: Sequence[FloatType], tol: float, tol64: float) -> dict[FloatType, float]:
+    """Tell for each precision from which error on a tensor deserves an error map.
+
+    Maps come from the run that decides: float32's would show its rounding as well.
+    """
+    alone = "float64" not in precisions
+    bounds: dict[FloatType, float] = {"float32": tol if alone else np.inf, "float64": tol64}
+    return bounds
 
 
 def assemble(
@@ -86,7 +98,9 @@ def _tensors(
     for slot, found in (double | single).items():
         in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
         verdict = judge(in32, in64, tol=tol, tol64=tol64)
-        results.append(TensorResult(slot, found.shape, in32, in64, verdict))
+        maps = [side[slot].where for side in (double, single) if slot in side]
+        where = None if verdict.state.passes else next(filter(None, maps), None)
+        results.append(TensorResult(slot, found.shape, in32, in64, verdict, where))
     return tuple(results)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
-from parity.assemble import assemble
+from parity.assemble import assemble, map_bounds
 from parity.backends import FloatType, backend_of, require
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.record import NetworkError
@@ -78,11 +78,13 @@ def check_parity(
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
+    bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
         runs = {
             dtype: compare_runs(
                 *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
                 rename=names,
+                bound=bounds[dtype],
             )
             for dtype in PRECISIONS[precision]
         }

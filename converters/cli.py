@@ -10,6 +10,7 @@ import click
 from converters.command_line import (
     CONTEXT,
     FALLS_SHORT,
+    DefaultGroup,
     common_options,
     errors_as_exit_codes,
     progress_bar,
@@ -44,16 +45,7 @@ nothing was written; 2 the source or an argument cannot be used.
 """
 
 
-class DefaultGroup(click.Group):
-    """A group that converts when no other command is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put ``convert`` in front where the first word is no command."""
-        named = bool(args) and args[0] in self.commands
-        return super().parse_args(ctx, args if named else ["convert", *args])
-
-
-@click.group(cls=DefaultGroup, context_settings=CONTEXT)
+@click.group(cls=DefaultGroup, default="convert", context_settings=CONTEXT)
 def main() -> None:
     """Convert, inspect and compare checkpoints of torch and PaddlePaddle."""
 

@@ -28,6 +28,24 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class DefaultGroup(click.Group):
+    """A group that runs one of its commands when none is named.
+
+    Args:
+        default: That command's name.
+        options: As for `click.Group`.
+    """
+
+    def __init__(self, *, default: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command in front where the first word is no command."""
+        named = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args if named else [self.default, *args])
+
+
 def package_version() -> str:
     """Return the project's version, 'unknown' where it runs without being installed."""
     from importlib.metadata import PackageNotFoundError, version

@@ -6,10 +6,12 @@ Importing this package loads neither framework.
 from parity.check import check_parity
 from parity.precision import State
 from parity.record import NetworkError, Record, Trace
-from parity.result import LayerResult, ParityResult
+from parity.result import Between, Diagnosis, LayerResult, ParityResult
 from parity.testing import assert_parity
 
 __all__ = [
+    "Between",
+    "Diagnosis",
     "LayerResult",
     "NetworkError",
     "ParityResult",

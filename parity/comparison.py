@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Kind = Literal["loss", "gradient", "optimizer", "parameter", "buffer"]
 
 
-def worst(states: Iterable[State]) -> State:
-    """Give the worst of some states; of none, that nothing was compared."""
+def worst(states: Iterable[State]) -> State | None:
+    """Give the worst of some states; None if there are none."""
     found = set(states)
     order = (State.MISMATCH, State.NOT_COMPARED, State.ROUNDING, State.MATCH)
-    return next((state for state in order if state in found), State.NOT_COMPARED)
+    return next((state for state in order if state in found), None)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class LossResult:
     @property
     def state(self) -> State:
         """The worst state among its tensors."""
-        return worst(tensor.state for tensor in self.tensors)
+        return worst(tensor.state for tensor in self.tensors) or State.NOT_COMPARED
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class StepResult:
     @property
     def state(self) -> State:
         """The worst state among its tensors."""
-        return worst(tensor.state for tensor in self.tensors)
+        return worst(tensor.state for tensor in self.tensors) or State.NOT_COMPARED
 
     @property
     def first_difference(self) -> TensorComparison | None:

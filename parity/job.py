@@ -66,6 +66,13 @@ class Request:
     seed: int = 0
 
 
+def request_of(options: dict[str, Any]) -> Request:
+    """Make a request of the command line's options."""
+    no_convert, source = options.pop("no_convert"), options.pop("input_file")
+    file = None if source == "random" else Path(source)
+    return Request(**options, convert=not no_convert, input_file=file)
+
+
 def prepare(request: Request) -> Job:
     """Build both networks, load torch's weights, and make the inputs.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from parity.compare import TensorError
     from parity.comparison import LossResult, StepResult, TensorComparison
+    from parity.error_map import ErrorMap
     from parity.pair import Unpaired
     from parity.precision import Floor, Verdict
     from parity.record import CallKey
@@ -32,6 +33,7 @@ class TensorResult:
         single: Error of the float32 run, if there was one.
         double: Error of the float64 run, if there was one.
         verdict: What the two say together.
+        where: Where in it the difference lies; kept for the first failures.
     """
 
     slot: str
@@ -39,6 +41,52 @@ class TensorResult:
     single: TensorError | None
     double: TensorError | None
     verdict: Verdict
+    where: ErrorMap | None = None
+
+
+@dataclass(frozen=True)
+class Between:
+    """The place in a parent's own forward where a wrong value arose.
+
+    Attributes:
+        after: The last child call that had finished by then; None if there was none.
+        before: The child call that was given the wrong value; None if the parent returned it.
+    """
+
+    after: CallKey | None
+    before: CallKey | None
+
+    def __str__(self) -> str:
+        """Say where, for people: 'between a and b', 'before a, the first', 'after b, the last'."""
+        if self.after and self.before:
+            return f"between {_call_name(self.after)} and {_call_name(self.before)}"
+        if self.before:
+            return f"before {_call_name(self.before)}, the first"
+        return f"after {_call_name(self.after)}, the last" if self.after else "in its own forward"
+
+
+def _call_name(key: CallKey) -> str:
+    path, call = key
+    return f"{path} (call {call})" if call else path
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A cause that was confirmed.
+
+    Attributes:
+        cause: A short fixed name, 'pool-excludes-padding'.
+        layer: Path of the layer at fault in the torch network, '' for the network itself.
+        evidence: What was tried and by how much the difference shrank.
+        mend: What to write instead, as code.
+        source: Where the fact about the frameworks is documented.
+    """
+
+    cause: str
+    layer: str
+    evidence: str
+    mend: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +102,11 @@ class LayerResult:
         tensors: Its outputs; in the backward phase their gradients.
         inputs: Those inputs that the enclosing forward computed by itself.
         floors: Single-precision kernels of paddle that ran in this call's own forward.
-        phase: 'forward', or 'backward' for the gradients.
+        phase: 'forward': the tensors are what the call returned; 'backward': the gradients of
+            what it returned.
+        own: What this call does wrong by itself: its outputs, and what its own forward handed to
+            its children, both computed from torch's values. Empty where that was not measured.
+        between: Where in its own forward the first wrong value arose, if one did.
         note: What else is known of the errors: where a float32 difference comes from, say.
     """
 
@@ -67,12 +119,19 @@ class LayerResult:
     inputs: tuple[TensorResult, ...] = ()
     floors: tuple[Floor, ...] = ()
     phase: Phase = "forward"
+    own: tuple[TensorResult, ...] = ()
+    between: Between | None = None
     note: str = ""
 
     @property
     def state(self) -> State:
         """The worst state among its outputs."""
-        return worst(tensor.verdict.state for tensor in self.tensors)
+        return worst(tensor.verdict.state for tensor in self.tensors) or State.NOT_COMPARED
+
+    @property
+    def own_state(self) -> State | None:
+        """The worst state of what it computes from torch's values; None: not measured."""
+        return worst(tensor.verdict.state for tensor in self.own)
 
     @property
     def reason(self) -> str:
@@ -95,6 +154,16 @@ class LayerResult:
     def error64(self) -> float | None:
         """The largest float64 error of its outputs."""
         return _worst(tensor.double for tensor in self.tensors)
+
+    @property
+    def own32(self) -> float | None:
+        """Its own largest float32 error, nothing inherited from earlier layers."""
+        return _worst(tensor.single for tensor in self.own)
+
+    @property
+    def own64(self) -> float | None:
+        """Its own largest float64 error, nothing inherited from earlier layers."""
+        return _worst(tensor.double for tensor in self.own)
 
 
 def _worst(errors: Any) -> float | None:
@@ -134,7 +203,7 @@ class ParityResult:
     tol: float = 0.0
     tol64: float = 0.0
     precisions: tuple[str, ...] = ()
-    diagnosis: list[Any] = field(default_factory=list)
+    diagnosis: list[Diagnosis] = field(default_factory=list)
     checks: tuple[str, ...] = ("forward",)
     gradients: tuple[TensorComparison, ...] = ()
     losses: tuple[LossResult, ...] = ()
@@ -186,12 +255,20 @@ class ParityResult:
         return any(state is not State.NOT_COMPARED for state in states[check])
 
     @property
+    def faulty(self) -> tuple[LayerResult, ...]:
+        """All calls that are wrong by themselves, in torch's order; needs own errors."""
+        return tuple(layer for layer in self.layers if layer.own_state is State.MISMATCH)
+
+    @property
     def first_divergence(self) -> LayerResult | None:
         """The layer at fault, as far as the forward pass tells: None if every layer passed.
 
-        It is the first layer to finish with a wrong output. If what it was *given* is wrong
-        already and no layer had returned it, the enclosing forward made the mistake: then that.
+        With own errors: the first call that is wrong by itself. Without: the first layer to finish
+        with a wrong output; if what it was *given* is wrong already and no layer had returned it,
+        the enclosing forward made the mistake: then that.
         """
+        if self.faulty:
+            return self.faulty[0]
         first = next((layer for layer in self.layers if not layer.state.passes), None)
         while first is not None and _given_wrong(first):
             outer = next((x for x in self.layers if (x.name, x.call) == first.parent), None)

@@ -17,6 +17,7 @@ def as_json(result: ParityResult) -> dict[str, Any]:
         "failures": list(result.failures),
         "notes": list(result.notes),
         "first_divergence": None if first is None else first.name,
+        "faulty": [layer.name for layer in result.faulty],
         "tol": result.tol,
         "tol64": result.tol64,
         "precisions": list(result.precisions),
@@ -26,7 +27,7 @@ def as_json(result: ParityResult) -> dict[str, Any]:
         "paddle_only": [asdict(call) for call in result.paddle_only],
         "never_called": list(result.never_called),
         "weights": [asdict(difference) for difference in result.weights],
-        "diagnosis": list(result.diagnosis),
+        "diagnosis": [asdict(found) for found in result.diagnosis],
     }
 
 
@@ -40,6 +41,11 @@ def _layer(layer: LayerResult) -> dict[str, Any]:
         "reason": layer.reason,
         "error32": layer.error32,
         "error64": layer.error64,
+        "phase": layer.phase,
+        "own_state": layer.own_state.value if layer.own_state else None,
+        "own32": layer.own32,
+        "own64": layer.own64,
+        "between": str(layer.between) if layer.between else None,
         "floors": [asdict(floor) for floor in layer.floors],
         "tensors": [_tensor(tensor) for tensor in layer.tensors],
     }

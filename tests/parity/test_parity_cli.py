@@ -39,6 +39,12 @@ def test_a_correct_pair_of_factories_exits_0(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_check_is_the_default_command() -> None:
+    pair = [*TORCH, "--paddle", "parity_toys:paddle_model", "--size", "33x40"]
+    assert call("check", *pair).output == call(*pair).output
+    assert call("check", "--help").output == call("--help").output
+
+
 def test_the_wrong_pooling_exits_1_and_is_named_first() -> None:
     result = call(*TORCH, "--paddle", "parity_toys:paddle_wrong_pool", "--size", "33x40")
     assert result.exit_code == 1

@@ -1,0 +1,1 @@
+"""The sub-commands of `stdc-parity`, one a file; `parity/cli.py` joins them."""

@@ -1,0 +1,64 @@
+"""`stdc-parity [check]`: both networks in one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from converters.command_line import common_options
+from parity.commands.options import CHECKING, INPUTS, NETWORKS, SHOWING, chosen
+from parity.commands.outcome import end, errors_as_exit_codes, report
+
+if TYPE_CHECKING:
+    from parity.job import Job, Request
+    from parity.result import ParityResult
+
+EXAMPLES = """
+\b
+Examples:
+  stdc-parity model.pth --converted model.pdparams
+  stdc-parity --arch stdc2-seg --size 200x333
+  stdc-parity --torch nets:ours --paddle nets:theirs --input images.npy
+
+\b
+Exit codes: 0 parity holds; 1 it does not; 2 it could not be checked.
+"""
+
+
+@click.command("check", params=[*NETWORKS, *INPUTS, *CHECKING, *SHOWING], epilog=EXAMPLES)
+@common_options
+def check_command(**options: Any) -> None:
+    """Show, layer by layer, that a Paddle network computes what its torch original does.
+
+    CHECKPOINT is a torch file; without one, seeded weights are used.
+    """
+    from parity.job import request_of
+
+    with errors_as_exit_codes():
+        request = request_of(chosen((*NETWORKS, *INPUTS), options))
+        result, job = _check(request, options)
+        shape = "×".join(str(n) for n in job.inputs[0].shape)
+        report(result, f"{job.title}, input {shape}", options)
+    end(result)
+
+
+def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job]:
+    from rich.console import Console
+
+    from parity.job import prepare
+
+    console = Console(stderr=True, quiet=options["quiet"])
+    with console.status("loading both networks") as status:
+        job = prepare(request)
+        status.update(f"comparing {job.title}")
+        from parity.check import check_parity
+
+        result = check_parity(
+            job.torch_module,
+            job.paddle_layer,
+            job.inputs,
+            transfer=request.convert,
+            **chosen(CHECKING, options),
+        )
+    return result, job

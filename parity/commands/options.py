@@ -1,0 +1,134 @@
+"""Options of the sub-commands, by what they are about.
+
+A sub-command takes whole groups, and reads a group's values with `chosen`. An option of `CHECKING`
+is named like the argument of `check_parity` that it sets, and needs no further wiring.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from parity.precision import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def chosen(group: Iterable[click.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the values of a group's options out of all those of a command."""
+    return {name: values[name] for name in (option.name for option in group) if name is not None}
+
+
+def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
+    parts = value.lower().replace("×", "x").split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise click.BadParameter(f"{value!r}: expected height x width, 256x512 for example")
+    height, width = (int(part) for part in parts)
+    if min(height, width) < 1:
+        raise click.BadParameter(f"{value}: each side must be at least 1")
+    return height, width
+
+
+def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 < value < 1:
+        raise click.BadParameter(f"{value}: expected a number between 0 and 1")
+    return value
+
+
+#: Which networks, with which weights: fields of `parity.job.Request`.
+NETWORKS: tuple[click.Parameter, ...] = (
+    click.Argument(["checkpoint"], required=False, type=click.Path(path_type=Path)),
+    click.Option(
+        ["--arch"],
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg"]),
+        help="auto: what CHECKPOINT holds, else stdc1-seg.",
+    ),
+    click.Option(
+        ["--variant"],
+        type=click.Choice(["authors", "paddleseg", "mmseg"]),
+        help="Whose implementation both networks follow; default: what CHECKPOINT holds, else "
+        "authors.",
+    ),
+    click.Option(
+        ["--torch", "torch_factory"],
+        metavar="PKG.MOD:FACTORY",
+        help="Builds the torch network, instead of STDC's.",
+    ),
+    click.Option(
+        ["--paddle", "paddle_factory"],
+        metavar="PKG.MOD:FACTORY",
+        help="Builds the paddle network, instead of STDC's.",
+    ),
+    click.Option(
+        ["--no-convert"],
+        is_flag=True,
+        help="Take the weights that the --paddle factory loaded as they stand.",
+    ),
+)
+
+#: What the networks are given: fields of `parity.job.Request`.
+INPUTS: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--input", "input_file"],
+        default="random",
+        show_default=True,
+        help="random, or a .npy file (N, C, H, W).",
+    ),
+    click.Option(
+        ["--size"],
+        default="256x512",
+        show_default=True,
+        callback=_size,
+        metavar="HxW",
+        help="Size of the random input.",
+    ),
+    click.Option(
+        ["--seed"],
+        default=0,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Of the weights without CHECKPOINT, and of the random input.",
+    ),
+)
+
+#: How the check is made: arguments of `check_parity`.
+CHECKING: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--tol"],
+        default=TOLERANCE,
+        show_default=True,
+        callback=_tolerance,
+        help="Bound of the float32 error, relative to a layer's largest value.",
+    ),
+    click.Option(
+        ["--check", "checks"],
+        multiple=True,
+        default=["forward"],
+        show_default=True,
+        type=click.Choice(["forward"]),
+        help="What to check.",
+    ),
+    click.Option(
+        ["--precision"],
+        default="both",
+        show_default=True,
+        type=click.Choice(["float32", "float64", "both"]),
+        help="both tells rounding from meaning.",
+    ),
+    click.Option(
+        ["--converted"],
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A converted file to compare bit for bit.",
+    ),
+)
+
+#: How a result is shown; see `parity.commands.outcome`.
+SHOWING: tuple[click.Parameter, ...] = (
+    click.Option(["--all", "everything"], is_flag=True, help="Show every layer."),
+)

@@ -1,0 +1,65 @@
+"""How a sub-command ends: the result shown and written, errors as one line, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from converters import ConverterError
+from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from parity.result import ParityResult
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def errors_as_exit_codes() -> Iterator[None]:
+    """End the command with one line and exit code 2 when it cannot be done."""
+    from parity.job import JobError
+    from parity.record import NetworkError
+
+    try:
+        yield
+    except (JobError, NetworkError, ConverterError, ValueError, OSError) as error:
+        give_up(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - 1 must mean 'checked', never 'crashed'
+        give_up(f"unexpected {type(error).__name__}: {error}")
+
+
+def give_up(message: str) -> NoReturn:
+    """End the command: it could not be done."""
+    click.echo(f"stdc-parity: {' '.join(message.split())}", err=True)
+    sys.exit(COULD_NOT)
+
+
+def report(result: ParityResult, title: str, options: Mapping[str, Any]) -> None:
+    """Show a result and write the files that were asked for.
+
+    Args:
+        result: What the check found.
+        title: What was compared.
+        options: The command's: those of `SHOWING` and the common ones.
+    """
+    from rich.console import Console
+
+    from parity.report.terminal import show
+
+    if not options["quiet"]:
+        click.echo(title)
+        show(result, Console(), everything=options["everything"])
+    if options["json_path"] is not None:
+        write_json(options["json_path"], {"title": title, **result.to_json()})
+
+
+def end(result: ParityResult) -> NoReturn:
+    """End the command with the code of its verdict."""
+    sys.exit(HOLDS if result else FALLS_SHORT)

@@ -82,15 +82,16 @@ def judge(
             return Verdict(State.MISMATCH, f"{error.fault} ({name})")
     if not errors or any(error.error is None for _, error in errors):
         return Verdict(State.NOT_COMPARED, "nothing finite to compare")
-    if double is not None and not _within(double, tol64):
+    if double is not None and not within(double, tol64):
         return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
-    if single is None or _within(single, tol):
+    if single is None or within(single, tol):
         return Verdict(State.MATCH)
     if double is None:
         return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
     return Verdict(State.ROUNDING, "float32 differs, float64 agrees: arithmetic, not meaning")
 
 
-def _within(error: TensorError, bound: float) -> bool:
-    # Integers have no tolerance. Written so that a NaN fails.
+def within(error: TensorError, bound: float) -> bool:
+    """Tell whether an error is known and within a bound; integers have no tolerance."""
+    # Written so that a NaN fails.
     return error.error is not None and error.error <= (0.0 if error.exact else bound)

@@ -6,21 +6,21 @@ Only numbers are kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parity.backends import backend_of
+import numpy as np
+
 from parity.compare import TensorError, tensor_error
+from parity.error_map import FirstMaps
 from parity.pair import Pairing, Unpaired
-from parity.paused import PausedRun
-from parity.record import CallKey, Record, Value, never_called, run
+from parity.record import CallKey, Record, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
-    from parity.backends import FloatType
+    from parity.error_map import ErrorMap
     from parity.precision import Floor
+    from parity.source import Source
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Slot:
     Attributes:
         shape: Its shape in torch.
         error: How far paddle's is from it.
+        where: Where in the tensor, for the run's first failures.
     """
 
     shape: tuple[int, ...]
     error: TensorError
+    where: ErrorMap | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class _Comparer:
     """Consumes paddle's records and keeps numbers only."""
 
     pairing: Pairing
+    maps: FirstMaps
     calls: dict[CallKey, CallErrors] = field(default_factory=dict)
     last: tuple[np.ndarray, np.ndarray, TensorError] | None = None
 
@@ -101,47 +104,37 @@ class _Comparer:
 
     def _slot(self, ours: Value, theirs: Value | None) -> Slot:
         if theirs is None:
-            error = TensorError(None, 0.0, fault="only torch returns it")
-        else:
-            error = self._error(ours.array, theirs.array)
-        return Slot(ours.array.shape, error)
+            return Slot(ours.array.shape, TensorError(None, 0.0, fault="only torch returns it"))
+        return self._measured(ours.array, theirs.array)
 
-    def _error(self, ours: np.ndarray, theirs: np.ndarray) -> TensorError:
+    def _measured(self, ours: np.ndarray, theirs: np.ndarray) -> Slot:
         # A container that returns its last child's tensors brings the same arrays again.
-        if self.last is None or self.last[0] is not ours or self.last[1] is not theirs:
-            self.last = ours, theirs, tensor_error(ours, theirs)
-        return self.last[2]
+        if self.last and self.last[0] is ours and self.last[1] is theirs:
+            return Slot(ours.shape, self.last[2])
+        error = tensor_error(ours, theirs)
+        self.last = ours, theirs, error
+        return Slot(ours.shape, error, self.maps.draw(ours, theirs, error))
 
 
 def compare_runs(
-    torch_module: Any,
-    paddle_layer: Any,
-    inputs: tuple[np.ndarray, ...],
-    *,
-    dtype: FloatType,
-    rename: Mapping[str, str],
+    ours: Source, theirs: Source, *, rename: Mapping[str, str], bound: float = np.inf
 ) -> RunErrors:
-    """Run two networks that have the dtype already, and measure every call of the second.
+    """Measure every call of the second run against its partner in the first.
 
     Args:
-        torch_module: The reference.
-        paddle_layer: The network in question.
-        inputs: The positional arguments of both.
-        dtype: The precision of both.
+        ours: Torch's run, the reference.
+        theirs: Paddle's, in the same precision.
         rename: Torch path prefix to paddle path prefix.
+        bound: The first errors beyond it get a map; without one, the first that have no figure.
 
     Raises:
         NetworkError: A network's forward raised.
     """
-    ours, theirs = (
-        {path for path, _ in backend_of(network).modules(network)}
-        for network in (torch_module, paddle_layer)
-    )
-    with PausedRun(torch_module, inputs, dtype) as records:
-        pairing = Pairing(records, rename, ours, theirs)
-        comparer = _Comparer(pairing)
-        run(paddle_layer, inputs, comparer, dtype, share=True)
+    with ours.paused() as records:
+        pairing = Pairing(records, rename, ours.paths(), theirs.paths())
+        comparer = _Comparer(pairing, FirstMaps(bound))
+        theirs.stream(comparer)
         torch_only = pairing.left_over()
     calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
-    silent = never_called(torch_module, {path for path, _ in pairing.order})
+    silent = ours.never_called({path for path, _ in pairing.order})
     return RunErrors(calls, torch_only, tuple(pairing.strangers), silent)

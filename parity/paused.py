@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
-    from parity.record import Given, Record
+    from parity.record import Event
 
 
 class _Stopped(BaseException):
@@ -49,7 +49,7 @@ class PausedRun:
             dtype: The precision of the run.
             starts: Stand still where a call starts, too.
         """
-        self._record: Record | Given | None = None
+        self._record: Event | None = None
         self._starts = starts
         self._error: BaseException | None = None
         self._stop = False
@@ -76,7 +76,7 @@ class PausedRun:
         """Iterate over the rest of the run."""
         return self
 
-    def __next__(self) -> Record | Given:
+    def __next__(self) -> Event:
         """Run to the next record or start.
 
         Raises:
@@ -105,7 +105,7 @@ class PausedRun:
             self._record = None
             self._stands.release()
 
-    def _hand_over(self, record: Record | Given) -> None:
+    def _hand_over(self, record: Event) -> None:
         self._record = record
         self._stands.release()
         self._wait()

@@ -110,6 +110,8 @@ def _copied(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return tuple(Value(value.slot, value.array.copy()) for value in values)
 
 
+Event = Record | Given
+
 #: Values by slot that the network is to go on with instead of its own.
 Replacement = Mapping[str, "np.ndarray"]
 Consumer = Callable[[Record], Replacement | None]

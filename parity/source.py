@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
-    from parity.record import Consumer, Record
+    from parity.record import Consumer, Event
 
 
 class Source(Protocol):
@@ -25,7 +25,7 @@ class Source(Protocol):
     def paths(self) -> set[str]:
         """Give the paths of all modules, those that are never called too."""
 
-    def paused(self) -> AbstractContextManager[Iterator[Record]]:
+    def paused(self) -> AbstractContextManager[Iterator[Event]]:
         """Run step by step: a record's arrays hold until the next one is asked for.
 
         Raises:

@@ -105,7 +105,10 @@ def errors_as_exit_codes() -> Iterator[None]:
 
 
 def show(renderable: Any) -> None:
-    """Print a report or a table on stdout."""
+    """Print a report or a table on stdout, in plain lines where that is no terminal, if it can."""
+    if not sys.stdout.isatty() and hasattr(renderable, "plain"):
+        click.echo(renderable.plain())
+        return
     from rich.console import Console
 
     Console().print(renderable)

@@ -13,7 +13,7 @@ from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import (
+from converters.execution import (
     FRAMEWORK_SUFFIX,
     Progress,
     alias_targets,
@@ -104,6 +104,7 @@ def plan_file(
         InputError: the source, the target network or an argument cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
+    checkpoint.digest()  # begins beside the planning
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model

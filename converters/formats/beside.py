@@ -55,12 +55,15 @@ _OBJECTS = (
 _NAMES = tuple(f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str"))
 
 
+def _opaque(name: str) -> Known:
+    # The arguments stay unused: a file could ask for a bytearray of any size.
+    return Known(name, call=lambda *_: Opaque(name))
+
+
 def _rows() -> dict[str, Known]:
-    table = {name: Known(name, call=call) for name, call in _CONTAINERS.items()}
-    for name in _OBJECTS:
-        # The arguments stay unused: a file could ask for a bytearray of any size.
-        table[name] = Known(name, call=lambda *_, name=name: Opaque(name))
-    return table | {name: Known(name) for name in _NAMES}
+    containers = {name: Known(name, call=call) for name, call in _CONTAINERS.items()}
+    objects = {name: _opaque(name) for name in _OBJECTS}
+    return containers | objects | {name: Known(name) for name in _NAMES}
 
 
 def _spellings(name: str) -> list[tuple[str, str]]:

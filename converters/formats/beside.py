@@ -6,6 +6,7 @@ tuples, so that tensors inside are found; of anything else the name alone is kep
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from converters.formats.pickle_machine import Buildable, Known
@@ -37,7 +38,7 @@ def _default_dict(*_: Any) -> dict[Any, Any]:
     return {}
 
 
-_CONTAINERS = {
+_CONTAINERS: dict[str, Callable[..., Any]] = {
     "collections.Counter": _counter,
     "collections.defaultdict": _default_dict,
     "builtins.set": list,

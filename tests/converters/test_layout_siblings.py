@@ -154,7 +154,7 @@ def test_rules_tell_what_a_target_cannot() -> None:
     del source["1.num_batches_tracked"]
     source["1.weight"] -= 3
     target = paddle.nn.Sequential(paddle.nn.BatchNorm2D(3), paddle.nn.BatchNorm2D(3))
-    with pytest.raises(RefusedError, match="whether it is of kind inplace_abn .* or batch_norm"):
+    with pytest.raises(RefusedError, match=r"whether it is of kind inplace_abn .* or batch_norm"):
         convert_state_dict(source, target)
     folded = convert_state_dict(source, target, rules=UserRules.of(kinds={"1": "inplace_abn"}))
     assert np.array_equal(folded["1.weight"], np.full(3, 2 + 1e-5, np.float32))
@@ -164,7 +164,7 @@ def test_rules_tell_what_a_target_cannot() -> None:
 
 def test_rules_against_the_target_are_refused() -> None:
     source, target = tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3)
-    with pytest.raises(RefusedError, match="--rules says embedding, but in the network .* linear"):
+    with pytest.raises(RefusedError, match=r"--rules says embedding, but in the network .* linear"):
         convert_state_dict(source, target, rules=UserRules.of(kinds={"": "embedding"}))
 
 

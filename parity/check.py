@@ -14,6 +14,7 @@ from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
 from parity.backends import FloatType, backend_of, require
+from parity.isolate import ISOLATION, isolated, wanted
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.record import NetworkError
 from parity.result import ParityResult
@@ -44,6 +45,7 @@ def check_parity(
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
+    isolation: Literal["auto", "always", "never"] = "auto",
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -61,18 +63,20 @@ def check_parity(
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
+        isolation: When to measure each layer's own error, computed from torch's values, beside
+            the inherited one: 'auto' does where something is no match.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check or precision.
+        ValueError: An unknown check, precision or isolation.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
-    _refuse_unknown(checks, precision)
+    _refuse_unknown(checks, precision, isolation)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     arrays = as_arrays(inputs)
@@ -92,7 +96,8 @@ def check_parity(
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    return assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
+    result = assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
+    return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
 
 
 def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
@@ -106,12 +111,14 @@ def _as_array(value: Any) -> np.ndarray:
     return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)
 
 
-def _refuse_unknown(checks: Sequence[str], precision: str) -> None:
+def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
         raise ValueError(f"checks {list(checks)}: only {', '.join(CHECKS)} exist")
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if isolation not in ISOLATION:
+        raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
 
 
 @dataclass(frozen=True)

@@ -185,10 +185,9 @@ class Recorder:
         """The path of the innermost call under way; after an exception, of the one it left."""
         return self._running[-1].key[0] if self._running else ""
 
-    def note(self, floor: Floor) -> None:
-        """Put a single-precision kernel down to the call under way."""
-        if self._running:
-            self._running[-1].floors.append(floor)
+    def noting(self) -> Callable[[Floor], None]:
+        """Give what puts a single-precision kernel down to the call that is now under way."""
+        return self._running[-1].floors.append if self._running else lambda _: None
 
     def enter(self, path: str, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
@@ -368,7 +367,7 @@ def run(
     with (
         backend.inference(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact(recorder.note),
+        exact(recorder.noting),
     ):
         try:
             network(*tensors)

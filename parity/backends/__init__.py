@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from parity.precision import Floor
 
+    Noting = Callable[[], Callable[[Floor], None]]
+
 FloatType = Literal["float32", "float64"]
 
 
@@ -85,11 +87,12 @@ class Backend(Protocol):
         were when the context ends, also by an exception.
         """
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for float64 kernels that are single precision inside.
 
         Args:
-            note: Called with each such kernel and its own error.
+            noting: Asked at each call of such a kernel; what it gives is told the kernel's own
+                error, at once or in the backward pass.
         """
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:

@@ -17,8 +17,7 @@ from parity.backends.paddle_exact import exact_kernels
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from parity.backends import FloatType
-    from parity.precision import Floor
+    from parity.backends import FloatType, Noting
 
 # Paddle 2.6 shows a hook the positional arguments alone.
 HOOKS_SEE_KEYWORDS = (
@@ -126,9 +125,9 @@ class PaddleBackend:
             for layer, flag in training:
                 layer.training = flag
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for single-precision kernels; see `paddle_exact`."""
-        return exact_kernels(note)
+        return exact_kernels(noting)
 
     def copy_as(self, network: paddle.nn.Layer, dtype: FloatType) -> paddle.nn.Layer:
         """Copy a network and cast its floating parameters and buffers."""

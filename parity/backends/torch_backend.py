@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import itertools
 import platform
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+
+from parity.backends.torch_exact import exact_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
 
-    from parity.backends import FloatType
-    from parity.precision import Floor
+    from parity.backends import FloatType, Noting
 
 
 _UNCOUNTED = itertools.count(start=-1, step=-1)
@@ -108,9 +109,9 @@ class TorchBackend:
             for module, flag in training:
                 module.training = flag
 
-    def exact_kernels(self, _note: Callable[[Floor], None]) -> AbstractContextManager[None]:
-        """Change nothing: torch's float64 kernels are double precision throughout."""
-        return nullcontext()
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
+        """Let exact gradients stand in for single-precision ones; see `torch_exact`."""
+        return exact_gradients(noting)
 
     def copy_as(self, network: torch.nn.Module, dtype: FloatType) -> torch.nn.Module:
         """Copy a network and cast its floating parameters and buffers."""

@@ -8,29 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
-from parity.backends import FloatType, backend_of, require
+from parity.backends import FloatType, require
+from parity.inputs import as_arrays
 from parity.isolate import ISOLATION, isolated, wanted
-from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
-from parity.record import NetworkError
+from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
 from parity.runs import compare_runs
-from parity.source import LiveRun
+from parity.source import LiveRun, copy_as
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
 CHECKS = ("forward",)
-PRECISIONS: dict[str, tuple[FloatType, ...]] = {
-    "float32": ("float32",),
-    "float64": ("float64",),
-    "both": ("float32", "float64"),
-}
 
 
 def check_parity(
@@ -100,17 +93,6 @@ def check_parity(
     return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
 
 
-def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
-    """Turn arrays and tensors of either framework into a tuple of numpy arrays."""
-    values = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    return tuple(_as_array(value) for value in values)
-
-
-def _as_array(value: Any) -> np.ndarray:
-    plain = value.detach() if hasattr(value, "detach") else value
-    return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)
-
-
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
@@ -133,8 +115,8 @@ class _Weights:
 
     def copies(self, dtype: FloatType) -> tuple[Any, Any]:
         """Copy both networks in a precision and give paddle's its weights."""
-        torch_copy = _copy_as(self.torch_module, dtype)
-        paddle_copy = _copy_as(self.paddle_layer, dtype)
+        torch_copy = copy_as(self.torch_module, dtype)
+        paddle_copy = copy_as(self.paddle_layer, dtype)
         if self.carried:
             tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
             crossing.load(paddle_copy, tensors)
@@ -156,14 +138,3 @@ class _Weights:
         if self.converted is not None:
             return crossing.differences(expected, crossing.read_file(self.converted)), ()
         return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
-
-
-def _copy_as(network: Any, dtype: FloatType) -> Any:
-    backend = backend_of(network)
-    try:
-        return backend.copy_as(network, dtype)
-    except Exception as error:
-        raise NetworkError(
-            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
-            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
-        ) from error

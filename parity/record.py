@@ -362,7 +362,7 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = [backend.from_numpy(_as(array, dtype)) for array in inputs]
+    tensors = [backend.argument(network, _as(array, dtype)) for array in inputs]
     exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
         backend.inference(network, dtype),

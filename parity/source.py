@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from parity.backends import backend_of
 from parity.paused import PausedRun
-from parity.record import never_called, run
+from parity.record import NetworkError, never_called, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +72,19 @@ class LiveRun:
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List modules with weights that are not among those called."""
         return never_called(self.network, called)
+
+
+def copy_as(network: Any, dtype: FloatType) -> Any:
+    """Copy a network in a precision, leaving it untouched.
+
+    Raises:
+        NetworkError: It cannot be copied or cast.
+    """
+    backend = backend_of(network)
+    try:
+        return backend.copy_as(network, dtype)
+    except Exception as error:
+        raise NetworkError(
+            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
+            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
+        ) from error

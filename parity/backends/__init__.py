@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from parity.precision import Floor
 
+    Noting = Callable[[], Callable[[Floor], None]]
+
 FloatType = Literal["float32", "float64"]
 
 
@@ -35,11 +37,17 @@ class Backend(Protocol):
     def holds_weights(self, module: Any) -> bool:
         """Tell whether a module itself, not its children, registers parameters."""
 
-    def before(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(inputs)` before each forward of a module; the result removes the hook."""
+    def before(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act((args, kwargs))` before each forward of a module.
 
-    def after(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(output)` after each forward of a module; the result removes the hook."""
+        Unless `act` gives None, the forward gets what it gives. The result removes the hook.
+        """
+
+    def after(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act(output)` after each forward of a module.
+
+        Unless `act` gives None, the caller gets what it gives. The result removes the hook.
+        """
 
     def is_tensor(self, value: Any) -> bool:
         """Tell whether a value is one of this framework's tensors."""
@@ -53,21 +61,38 @@ class Backend(Protocol):
     def from_numpy(self, array: np.ndarray) -> Any:
         """Make a tensor of the same shape, dtype and values."""
 
+    def like(self, tensor: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array on another tensor's device.
+
+        Integers and half precision take the other tensor's dtype, full and double precision keep
+        the array's.
+        """
+
+    def overwrite(self, tensor: Any, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+
+    def argument(self, network: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array where a network's parameters are."""
+
+    def device(self, network: Any) -> dict[str, str]:
+        """Say where a network runs, and how it multiplies float32 there."""
+
     def version(self, tensor: Any) -> int:
         """Count a tensor's in-place changes so far."""
 
     def inference(self, network: Any, dtype: FloatType) -> AbstractContextManager[None]:
-        """Run under evaluation mode without gradients.
+        """Run under evaluation mode without gradients, float32 multiplied in full (no TF32).
 
         Training flags, the generator of random numbers and the default dtype are what they
         were when the context ends, also by an exception.
         """
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for float64 kernels that are single precision inside.
 
         Args:
-            note: Called with each such kernel and its own error.
+            noting: Asked at each call of such a kernel; what it gives is told the kernel's own
+                error, at once or in the backward pass.
         """
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:

@@ -12,6 +12,7 @@ from parity.precision import State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from parity.backends import FloatType
     from parity.compare import TensorError
     from parity.comparison import LossResult, StepResult, TensorComparison
     from parity.error_map import ErrorMap
@@ -190,6 +191,8 @@ class ParityResult:
         checks: What was checked.
         gradients: Of the inputs ('input 0') and of every parameter that either network trains.
         losses: Both losses on identical logits and labels.
+        faults: The calls that are wrong by themselves, in the order in which the faults arose;
+            empty where own errors were not measured.
         steps: Training steps, in order.
     """
 
@@ -202,12 +205,13 @@ class ParityResult:
     notes: tuple[str, ...] = ()
     tol: float = 0.0
     tol64: float = 0.0
-    precisions: tuple[str, ...] = ()
+    precisions: tuple[FloatType, ...] = ()
     diagnosis: list[Diagnosis] = field(default_factory=list)
     checks: tuple[str, ...] = ("forward",)
     gradients: tuple[TensorComparison, ...] = ()
     losses: tuple[LossResult, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    faults: tuple[CallKey, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether parity was shown."""
@@ -256,8 +260,9 @@ class ParityResult:
 
     @property
     def faulty(self) -> tuple[LayerResult, ...]:
-        """All calls that are wrong by themselves, in torch's order; needs own errors."""
-        return tuple(layer for layer in self.layers if layer.own_state is State.MISMATCH)
+        """All calls that are wrong by themselves, first fault first; needs own errors."""
+        found = {(x.name, x.call): x for x in self.layers if x.phase == "forward"}
+        return tuple(found[key] for key in self.faults)
 
     @property
     def first_divergence(self) -> LayerResult | None:

@@ -17,6 +17,7 @@ from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
 from parity.record import NetworkError
 from parity.result import LayerResult, ParityResult, TensorResult
 from parity.runs import compare_runs
+from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
@@ -103,6 +104,8 @@ def check_parity(
         tol=tol,
         tol64=tol64,
         precisions=PRECISIONS[precision],
+        versions=versions(),
+        inputs=described(arrays),
     )
 
 

@@ -12,18 +12,18 @@ import numpy as np
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
+from parity.assemble import assemble, map_bounds
 from parity.backends import FloatType, backend_of, require
-from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
+from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.record import NetworkError
-from parity.result import LayerResult, ParityResult, TensorResult
+from parity.result import ParityResult
 from parity.runs import compare_runs
+from parity.source import LiveRun
 from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-
-    from parity.runs import CallErrors, RunErrors, Slot
 
 CHECKS = ("forward",)
 PRECISIONS: dict[str, tuple[FloatType, ...]] = {
@@ -79,12 +79,13 @@ def check_parity(
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
-    # Maps come from the run that decides: float32's would show its rounding as well.
-    bounds = {"float32": tol if precision == "float32" else np.inf, "float64": tol64}
+    bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
         runs = {
             dtype: compare_runs(
-                *weights.copies(dtype), arrays, dtype=dtype, rename=names, bound=bounds[dtype]
+                *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
+                rename=names,
+                bound=bounds[dtype],
             )
             for dtype in PRECISIONS[precision]
         }
@@ -92,18 +93,12 @@ def check_parity(
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    some = next(iter(runs.values()))
-    return ParityResult(
-        layers=_layers(runs, tol, tol64),
-        torch_only=some.torch_only,
-        paddle_only=some.paddle_only,
-        never_called=some.never_called,
+    return assemble(
+        runs,
         weights=found,
-        problems=_disagreements(runs),
         notes=notes,
         tol=tol,
         tol64=tol64,
-        precisions=PRECISIONS[precision],
         versions=versions(),
         inputs=described(arrays),
     )
@@ -174,54 +169,3 @@ def _copy_as(network: Any, dtype: FloatType) -> Any:
             f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
             f"{error}); copy.deepcopy and a cast of all its parameters have to work"
         ) from error
-
-
-def _layers(
-    runs: Mapping[FloatType, RunErrors], tol: float, tol64: float
-) -> tuple[LayerResult, ...]:
-    single, double = (runs[d].calls if d in runs else {} for d in ("float32", "float64"))
-    return tuple(
-        _layer(call, single.get(key), double.get(key), tol=tol, tol64=tol64)
-        for key, call in (double or single).items()
-    )
-
-
-def _layer(
-    call: CallErrors,
-    single: CallErrors | None,
-    double: CallErrors | None,
-    *,
-    tol: float,
-    tol64: float,
-) -> LayerResult:
-    outputs = [run.outputs if run else {} for run in (single, double)]
-    inputs = [run.inputs if run else {} for run in (single, double)]
-    return LayerResult(
-        name=call.name,
-        kind=call.kind,
-        paddle_kind=call.paddle_kind,
-        call=call.call,
-        parent=call.parent,
-        tensors=_tensors(*outputs, tol=tol, tol64=tol64),
-        inputs=_tensors(*inputs, tol=tol, tol64=tol64),
-        floors=call.floors,
-    )
-
-
-def _tensors(
-    single: dict[str, Slot], double: dict[str, Slot], *, tol: float, tol64: float
-) -> tuple[TensorResult, ...]:
-    results = []
-    for slot, found in (double | single).items():
-        in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
-        verdict = judge(in32, in64, tol=tol, tol64=tol64)
-        maps = [side[slot].where for side in (double, single) if slot in side]
-        where = None if verdict.state.passes else next(filter(None, maps), None)
-        results.append(TensorResult(slot, found.shape, in32, in64, verdict, where))
-    return tuple(results)
-
-
-def _disagreements(runs: Mapping[FloatType, RunErrors]) -> tuple[str, ...]:
-    called = [set(found.calls) for found in runs.values()]
-    odd = sorted(key for keys in called for other in called for key in keys - other)
-    return tuple(f"{path!r} (call {call}) ran in one precision only" for path, call in odd)

@@ -7,12 +7,17 @@ guessed pair would make every later number worthless.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from parity.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from parity.record import CallKey, Record
+    from parity.record import CallKey, Event, Given
+
+E = TypeVar("E", "Record", "Given")
+Wanted = tuple[type["Event"], str, int]
 
 
 @dataclass(frozen=True)
@@ -54,51 +59,55 @@ class Pairing:
     """
 
     def __init__(
-        self, records: Iterator[Record], rename: Mapping[str, str], ours: set[str], theirs: set[str]
+        self, events: Iterator[Event], rename: Mapping[str, str], ours: set[str], theirs: set[str]
     ) -> None:
         """Start before the first call of either.
 
         Args:
-            records: Torch's, as they come.
+            events: Torch's records, and starts of calls if it stands still there, as they come.
             rename: Torch path prefix to paddle path prefix.
             ours: All module paths of the torch network.
             theirs: All module paths of the paddle network.
         """
         self.order: list[CallKey] = []
         self.strangers: list[Unpaired] = []
-        self._records = records
+        self._events = events
         self._rename = rename
         self._ours = {renamed(path, rename) for path in ours}
         self._theirs = theirs
-        self._waiting: dict[CallKey, Record] = {}
+        self._waiting: dict[Wanted, Event] = {}
         self._left_over: list[Unpaired] = []
 
-    def partner(self, record: Record) -> Record | None:
-        """Give the torch record of a paddle record; without one, list the stranger."""
-        if record.path in self._ours:
-            found = self._waiting.pop(record.key, None) or self._advance(record.key)
-            if found is not None:
+    def partner(self, event: E) -> E | None:
+        """Give the torch side of a paddle record or start; without one, list the stranger."""
+        if event.path in self._ours:
+            wanted = type(event), event.path, event.call
+            found = self._waiting.pop(wanted, None) or self._advance(wanted)
+            if isinstance(found, type(event)):
                 return found
-        self.strangers.append(_unpaired(record))
+        if isinstance(event, Record):
+            self.strangers.append(_unpaired(event))
         return None
 
     def left_over(self) -> tuple[Unpaired, ...]:
         """Run torch to its end, and list its calls whose partner never came."""
         self._advance(None)
-        waiting = [_unpaired(record) for record in self._waiting.values()]
+        records = (event for event in self._waiting.values() if isinstance(event, Record))
+        waiting = [_unpaired(record) for record in records]
         order = {key: place for place, key in enumerate(self.order)}
         return tuple(sorted([*self._left_over, *waiting], key=lambda u: order[u.path, u.call]))
 
-    def _advance(self, wanted: CallKey | None) -> Record | None:
-        for record in self._records:
-            self.order.append(record.key)
-            key = renamed(record.path, self._rename), record.call
+    def _advance(self, wanted: Wanted | None) -> Event | None:
+        for event in self._events:
+            if isinstance(event, Record):
+                self.order.append(event.key)
+            key = type(event), renamed(event.path, self._rename), event.call
             if key == wanted:
-                return record
-            if key[0] in self._theirs:
-                self._waiting[key] = record.kept()
-            else:
-                self._left_over.append(_unpaired(record))
+                return event
+            if key[1] in self._theirs:
+                self._waiting[key] = event.kept()
+            elif isinstance(event, Record):
+                self._left_over.append(_unpaired(event))
         return None
 
 

@@ -6,23 +6,21 @@ Only numbers are kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.backends import backend_of
 from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, Unpaired
-from parity.paused import PausedRun
-from parity.record import CallKey, Record, Value, never_called, run
+from parity.record import CallKey, Record, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from parity.backends import FloatType
     from parity.error_map import ErrorMap
     from parity.precision import Floor
+    from parity.source import Source
 
 
 @dataclass(frozen=True)
@@ -119,36 +117,24 @@ class _Comparer:
 
 
 def compare_runs(
-    torch_module: Any,
-    paddle_layer: Any,
-    inputs: tuple[np.ndarray, ...],
-    *,
-    dtype: FloatType,
-    rename: Mapping[str, str],
-    bound: float = np.inf,
+    ours: Source, theirs: Source, *, rename: Mapping[str, str], bound: float = np.inf
 ) -> RunErrors:
-    """Run two networks that have the dtype already, and measure every call of the second.
+    """Measure every call of the second run against its partner in the first.
 
     Args:
-        torch_module: The reference.
-        paddle_layer: The network in question.
-        inputs: The positional arguments of both.
-        dtype: The precision of both.
+        ours: Torch's run, the reference.
+        theirs: Paddle's, in the same precision.
         rename: Torch path prefix to paddle path prefix.
         bound: The first errors beyond it get a map; without one, the first that have no figure.
 
     Raises:
         NetworkError: A network's forward raised.
     """
-    ours, theirs = (
-        {path for path, _ in backend_of(network).modules(network)}
-        for network in (torch_module, paddle_layer)
-    )
-    with PausedRun(torch_module, inputs, dtype) as records:
-        pairing = Pairing(records, rename, ours, theirs)
+    with ours.paused() as records:
+        pairing = Pairing(records, rename, ours.paths(), theirs.paths())
         comparer = _Comparer(pairing, FirstMaps(bound))
-        run(paddle_layer, inputs, comparer, dtype, share=True)
+        theirs.stream(comparer)
         torch_only = pairing.left_over()
     calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
-    silent = never_called(torch_module, {path for path, _ in pairing.order})
+    silent = ours.never_called({path for path, _ in pairing.order})
     return RunErrors(calls, torch_only, tuple(pairing.strangers), silent)

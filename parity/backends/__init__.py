@@ -35,11 +35,17 @@ class Backend(Protocol):
     def holds_weights(self, module: Any) -> bool:
         """Tell whether a module itself, not its children, registers parameters."""
 
-    def before(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(inputs)` before each forward of a module; the result removes the hook."""
+    def before(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act((args, kwargs))` before each forward of a module.
 
-    def after(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(output)` after each forward of a module; the result removes the hook."""
+        Unless `act` gives None, the forward gets what it gives. The result removes the hook.
+        """
+
+    def after(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act(output)` after each forward of a module.
+
+        Unless `act` gives None, the caller gets what it gives. The result removes the hook.
+        """
 
     def is_tensor(self, value: Any) -> bool:
         """Tell whether a value is one of this framework's tensors."""
@@ -52,6 +58,16 @@ class Backend(Protocol):
 
     def from_numpy(self, array: np.ndarray) -> Any:
         """Make a tensor of the same shape, dtype and values."""
+
+    def like(self, tensor: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array on another tensor's device.
+
+        Integers and half precision take the other tensor's dtype, full and double precision keep
+        the array's.
+        """
+
+    def overwrite(self, tensor: Any, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
 
     def version(self, tensor: Any) -> int:
         """Count a tensor's in-place changes so far."""

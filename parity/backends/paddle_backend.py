@@ -41,16 +41,18 @@ class PaddleBackend:
         """Tell whether the layer itself registers parameters."""
         return bool(module.parameters(include_sublayers=False))
 
-    def before(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+    def before(self, module: paddle.nn.Layer, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""
         if not HOOKS_SEE_KEYWORDS:
-            return module.register_forward_pre_hook(lambda _, args: act((args, {}))).remove
+            return module.register_forward_pre_hook(
+                lambda _, args: (act((args, {})) or (None,))[0]
+            ).remove
         handle = module.register_forward_pre_hook(
             lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
         )
         return handle.remove
 
-    def after(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+    def after(self, module: paddle.nn.Layer, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act(output)` after each forward."""
         return module.register_forward_post_hook(lambda _, __, output: act(output)).remove
 
@@ -72,6 +74,20 @@ class PaddleBackend:
     def from_numpy(self, array: np.ndarray) -> paddle.Tensor:
         """Make a tensor of the same shape, dtype and values."""
         return paddle.to_tensor(array.copy())
+
+    def like(self, tensor: paddle.Tensor, array: np.ndarray) -> paddle.Tensor:
+        """Make a tensor of an array on another tensor's device."""
+        made = paddle.to_tensor(array.copy(), place=tensor.place)
+        keeps = tensor.dtype in {paddle.float32, paddle.float64}
+        return made if keeps else made.astype(tensor.dtype)
+
+    def overwrite(self, tensor: paddle.Tensor, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+        shared = self.view(tensor)
+        if shared.flags.writeable and hasattr(tensor, "__dlpack__") and tensor.place.is_cpu_place():
+            shared[...] = array
+        else:
+            tensor.set_value(array)
 
     def version(self, tensor: paddle.Tensor) -> int:
         """Count a tensor's in-place changes."""

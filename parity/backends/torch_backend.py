@@ -38,14 +38,14 @@ class TorchBackend:
         """Tell whether the module itself registers parameters."""
         return next(module.parameters(recurse=False), None) is not None
 
-    def before(self, module: torch.nn.Module, act: Callable[[Any], None]) -> Callable[[], None]:
+    def before(self, module: torch.nn.Module, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""
         handle = module.register_forward_pre_hook(
             lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
         )
         return handle.remove
 
-    def after(self, module: torch.nn.Module, act: Callable[[Any], None]) -> Callable[[], None]:
+    def after(self, module: torch.nn.Module, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act(output)` after each forward."""
         return module.register_forward_hook(lambda _, __, output: act(output)).remove
 
@@ -63,6 +63,16 @@ class TorchBackend:
     def from_numpy(self, array: np.ndarray) -> torch.Tensor:
         """Make a tensor of the same shape, dtype and values."""
         return torch.from_numpy(array.copy())
+
+    def like(self, tensor: torch.Tensor, array: np.ndarray) -> torch.Tensor:
+        """Make a tensor of an array on another tensor's device."""
+        made = self.from_numpy(array).to(tensor.device)
+        keeps = tensor.dtype in {torch.float32, torch.float64}
+        return made if keeps else made.to(tensor.dtype)
+
+    def overwrite(self, tensor: torch.Tensor, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+        tensor.detach().copy_(self.from_numpy(array))
 
     def version(self, tensor: torch.Tensor) -> int:
         """Count a tensor's in-place changes."""

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parity.comparison import TensorComparison
     from parity.error_map import ErrorMap
     from parity.result import LayerResult, ParityResult, TensorResult
 
@@ -55,6 +56,16 @@ def as_json(result: ParityResult, title: str = "") -> dict[str, Any]:
         "paddle_only": [asdict(call) for call in result.paddle_only],
         "never_called": list(result.never_called),
         "weights": [asdict(difference) for difference in result.weights],
+        "checks": list(result.checks),
+        "gradients": _comparisons(result.gradients),
+        "losses": [
+            {"case": loss.case, "state": loss.state.value, "tensors": _comparisons(loss.tensors)}
+            for loss in result.losses
+        ],
+        "steps": [
+            {"step": step.step, "state": step.state.value, "tensors": _comparisons(step.tensors)}
+            for step in result.steps
+        ],
     }
 
 
@@ -100,6 +111,24 @@ def _tensor(tensor: TensorResult) -> dict[str, Any]:
     }
 
 
+def _comparisons(tensors: tuple[TensorComparison, ...]) -> list[dict[str, Any]]:
+    return [_comparison(tensor) for tensor in tensors]
+
+
+def _comparison(tensor: TensorComparison) -> dict[str, Any]:
+    known = tensor.double or tensor.single
+    return {
+        "name": tensor.name,
+        "kind": tensor.kind,
+        "shape": list(tensor.shape),
+        "state": tensor.state.value,
+        "reason": tensor.reason,
+        "error32": _finite(tensor.error32),
+        "error64": _finite(tensor.error64),
+        "scale": _finite(known.scale) if known else None,
+    }
+
+
 def _map(where: ErrorMap) -> dict[str, Any]:
     border = where.border
     return {
@@ -107,7 +136,8 @@ def _map(where: ErrorMap) -> dict[str, Any]:
         "size": list(where.size),
         "cell": where.cell,
         "share": where.share,
-        "border": asdict(border) | {
+        "border": asdict(border)
+        | {
             "error": _two_digits(border.error),
             "interior": _two_digits(border.interior),
         }

@@ -12,11 +12,13 @@ import base64
 import hashlib
 import html
 import json
+import math
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converters.files import temporary_beside
+from parity.precision import State
 from parity.report.json_report import as_json
 from parity.report.terminal import as_text
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from parity.result import ParityResult
 
 #: In the order in which they build upon each other.
-SCRIPTS = ("dom.js", "chart.js", "maps.js", "table.js", "report.js")
+SCRIPTS = ("dom.js", "chart.js", "maps.js", "table.js", "layers.js", "training.js", "report.js")
+#: Failing tensors of a training step that the page lists; the JSON report has all.
+LISTED = 50
 
 
 def save_html(result: ParityResult, path: Path, title: str = "") -> None:
@@ -54,8 +58,35 @@ def as_html(result: ParityResult, title: str = "") -> str:
         script_hash=_hash(script),
         # Shown where scripts are switched off.
         text=html.escape(as_text(result)),
-        data=_data(as_json(result, title)),
+        data=_data(_page_data(result, title)),
     )
+
+
+def _page_data(result: ParityResult, title: str) -> dict[str, Any]:
+    content = as_json(result, title)
+    # A step compares every parameter, gradient and moment: too much for ten steps of a network.
+    content["steps"] = [_summary(step) for step in content["steps"]]
+    return content
+
+
+def _summary(step: dict[str, Any]) -> dict[str, Any]:
+    tensors = step["tensors"]
+    failing = [tensor for tensor in tensors if not State(tensor["state"]).passes]
+    of_kind: dict[str, list[dict[str, Any]]] = {tensor["kind"]: [] for tensor in tensors}
+    for tensor in tensors:
+        of_kind[tensor["kind"]].append(tensor)
+    return step | {
+        "tensors": failing[:LISTED],
+        "failing": len(failing),
+        "largest": {kind: max(some, key=_error) for kind, some in of_kind.items()},
+        "loss": next((loss["scale"] for loss in of_kind.get("loss", ())), None),
+    }
+
+
+def _error(tensor: dict[str, Any]) -> float:
+    found = tensor["error32"] if tensor["error64"] is None else tensor["error64"]
+    # What has no error was not compared, or differs in kind: nothing is worse.
+    return math.inf if found is None else found
 
 
 def _part(name: str) -> str:

@@ -26,13 +26,15 @@ function filled(element, properties, children) {
   return element;
 }
 
+// Sections stay hidden until there is something to say in them.
 function show(id) {
   byId(id).hidden = false;
 }
 
 function figure(value) {
   if (value === null || value === undefined) return "–";
-  return value === 0 ? "0" : value.toExponential(1).replace("-", "−").replace("+", "");
+  // As Python spells it, so that a figure found here is found in the terminal's report too.
+  return value === 0 ? "0" : value.toExponential(1).replace(/e([+-])(\d)$/, "e$10$2");
 }
 
 function number(value) {

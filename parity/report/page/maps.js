@@ -45,18 +45,19 @@ function paint(canvas, rows, colourAt) {
 }
 
 class ErrorMap {
-  constructor(map, bound, label) {
-    Object.assign(this, { map, range: rangeOf(map, bound), row: 0, column: -1 });
+  constructor(map, bound, label, caption) {
+    Object.assign(this, { map, caption, range: rangeOf(map, bound), row: 0, column: -1 });
     this.canvas = make("canvas", {
       class: "map", tabindex: "0", role: "img", "aria-label": `Error map of ${label}: ${map.words}`,
-      onpointermove: (event) => this.point(event),
+      onpointermove: (event) => this.point(event), onpointerleave: () => this.rest(), onblur: () => this.rest(),
       onkeydown: (event) => this.key(event),
     });
     const [height, width] = [map.cells.length, map.cells[0].length];
+    // A strip gets some height, a tall image stays on the screen.
     this.canvas.style.aspectRatio = `${width} / ${Math.max(height, width / 12)}`;
-    this.canvas.style.maxWidth = `${Math.min(640, 420 * Math.max(1, width / height))}px`;
+    this.canvas.style.maxWidth = `${Math.round(420 * Math.max(1, width / height))}px`;
     this.ramp = make("canvas", { "aria-hidden": "true" });
-    this.place = make("p", { class: "place", "aria-live": "polite" });
+    this.place = make("figcaption", { class: "hint", "aria-live": "polite" }, caption);
     this.paint();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
   }
@@ -95,6 +96,10 @@ class ErrorMap {
     this.tell();
   }
 
+  rest() {
+    this.place.textContent = this.caption;
+  }
+
   tell() {
     const value = this.map.cells[this.row][this.column];
     const span = (start, side) => {
@@ -116,15 +121,11 @@ function mapsOf(layer) {
     .map((tensor) => ({ layer, tensor, name: tensor.slot ? `${name} ${tensor.slot}` : name })));
 }
 
-function mapCard({ layer, tensor, name }, bounds) {
-  const exact = tensor.error64 === null ? bounds.single : bounds.double;
-  const map = new ErrorMap(tensor.map, exact, `${callName(layer)}, ${name}`);
+function mapFigure({ layer, tensor, name }, tolerances) {
+  const bound = tensor.error64 === null ? tolerances.single : tolerances.double;
   const [height, width] = tensor.map.size;
-  const extent = height === 1 ? plural(width, "place") : `${height} × ${width}`;
-  const folded = tensor.map.cell > 1 ? `, ${tensor.map.cell} × ${tensor.map.cell} places a cell` : "";
-  return make("div", { class: "card" },
-    make("h3", {}, make("span", { class: "path" }, callName(layer)), ` ${kindOf(layer)}, ${name}`),
-    make("p", { class: tensor.map.border?.alone ? "words" : null }, tensor.map.words),
-    map.canvas, map.scale(), map.place,
-    make("p", { class: "hint" }, `${extent}${folded}`));
+  const extent = height === 1 ? plural(width, "place") : `${height} × ${width} places`;
+  const folded = tensor.map.cell > 1 ? `, ${tensor.map.cell} × ${tensor.map.cell} of them a cell` : "";
+  const map = new ErrorMap(tensor.map, bound, `${callName(layer)}, ${name}`, `${name}, ${extent}${folded}`);
+  return make("figure", {}, map.canvas, map.scale(), map.place);
 }

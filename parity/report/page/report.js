@@ -3,6 +3,8 @@
 const data = JSON.parse(byId("data").textContent);
 const layers = data.layers.map((layer, index) => ({ ...layer, place: index + 1 }));
 const first = layers[data.first_divergence_at ?? -1];
+const tolerances = { single: data.tol, double: data.tol64 };
+// A precision that was not run has no bound to show.
 const bounds = {
   single: data.precisions.includes("float32") ? data.tol : null,
   double: data.precisions.includes("float64") ? data.tol64 : null,
@@ -32,19 +34,27 @@ function sentence() {
 }
 
 function firstDivergence(table) {
-  if (!first) return;
+  if (!first) return failures();
   show("first");
-  const figures = seriesOf([first]).map((one) => [one.name, number(errorOf(first, one))]);
-  const where = mapsOf(first)[0]?.tensor.map.words;
-  byId("first-card").append(
+  const [map] = mapsOf(first);
+  const errors = errorsOf(DEPTH, first).map(([name, value]) => [name, number(value)]);
+  const others = data.faulty.filter((name) => name !== first.name);
+  byId("first-card").append(make("div", {},
     make("h3", {},
       make("button", { type: "button", class: "link path", onclick: () => table.reveal(first) }, callName(first)),
-      ` ${kindOf(first)}  `, badge(first.state)),
-    make("p", {}, first.reason || first.state),
-    make("dl", {}, ...facts([...figures, ["its own forward went wrong", first.between], ["where", where]])));
-  if (data.faulty.length > 1) {
-    byId("first-card").append(list("All layers that are wrong by themselves", data.faulty.map(pathOf)));
-  }
+      ` ${kindOf(first)} `, badge(first.state)),
+    make("dl", {}, ...facts([
+      ["why", first.reason || first.state], ...errors, ["arises", first.between], ["where", map?.tensor.map.words],
+    ])),
+    list("Also wrong by themselves", others.map(pathOf))));
+  if (map) byId("first-card").append(mapFigure(map, tolerances));
+}
+
+// What fails belongs to no layer's forward pass: a gradient, say, or a weight.
+function failures() {
+  if (!data.failures.length || data.problems.length) return;
+  show("first");
+  byId("first-card").append(list("What fails", data.failures));
 }
 
 function diagnoses() {
@@ -64,23 +74,32 @@ function linked(text) {
 }
 
 function maps() {
-  const found = layers.flatMap(mapsOf);
+  const found = layers.filter((layer) => layer !== first).flatMap(mapsOf);
   if (!found.length) return;
   show("maps");
-  byId("map-cards").append(...found.map((one) => mapCard(one, { single: data.tol, double: data.tol64 })));
+  byId("map-cards").append(...found.map((one) => make("div", { class: "card" },
+    make("h3", {}, make("span", { class: "path" }, callName(one.layer)), ` ${kindOf(one.layer)}, ${one.name}`),
+    make("p", { class: one.tensor.map.border?.alone ? "words" : null }, one.tensor.map.words),
+    mapFigure(one, tolerances))));
 }
 
-function depth(table) {
-  if (!layers.length) return;
-  show("depth");
-  const chart = new Chart(byId("chart"), byId("readout"), (layer) => table.reveal(layer));
-  const phases = [...new Set(layers.map((layer) => layer.phase))];
-  const choose = (phase) => {
-    const some = layers.filter((layer) => layer.phase === phase);
-    byId("legend").replaceChildren(...legendOf(some));
-    chart.fill(some, bounds, first);
-  };
-  choose(phases[0]);
+function sections(table) {
+  if (layers.length) {
+    show("depth");
+    depthChart(layers, bounds, first, (layer) => table.reveal(layer));
+  }
+  if (data.gradients.length) {
+    show("gradients");
+    gradientTable(byId("gradient-table"), data.gradients, bounds);
+  }
+  if (data.losses.length) {
+    show("losses");
+    byId("loss-tables").append(...lossTables(data.losses));
+  }
+  if (data.steps.length) {
+    show("steps");
+    stepReport(data.steps);
+  }
 }
 
 function lists() {
@@ -109,10 +128,10 @@ function thisRun() {
 
 verdict();
 if (layers.length) show("layers");
-const table = layers.length ? new LayerTable(layers, bounds) : null;
+const table = layers.length ? layerTable(byId("layer-table"), layers, bounds) : null;
 firstDivergence(table);
 diagnoses();
+sections(table);
 maps();
-depth(table);
 lists();
 thisRun();

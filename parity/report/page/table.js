@@ -1,19 +1,10 @@
-// The layer table: sorted by a click on a column's head, filtered by text and verdict.
+// A table that is sorted by a click on a column's head, and filtered by text and verdict.
 
-const COLUMNS = [
-  { name: "#", title: "order of calls", wide: true, number: true, value: (layer) => layer.place },
-  { name: "layer", value: (layer) => callName(layer) },
-  { name: "kind", wide: true, value: (layer) => kindOf(layer) },
-  { name: "float32", key: "error32", number: true, largest: true, value: (layer) => layer.error32 },
-  { name: "float64", key: "error64", number: true, largest: true, value: (layer) => layer.error64 },
-  { name: "own", key: "own64", number: true, largest: true, value: (layer) => layer.own64 ?? layer.own32 },
-  { name: "verdict", largest: true, value: (layer) => STATES[layer.state].rank, },
-];
 const FILTERS = {
   "all": () => true,
-  "failing": (layer) => !passes(layer.state),
-  "wrong by itself": (layer) => layer.own_state === "mismatch",
-  ...Object.fromEntries(Object.keys(STATES).map((state) => [state, (layer) => layer.state === state])),
+  "failing": (row) => !passes(row.state),
+  "wrong by itself": (row) => row.own_state === "mismatch",
+  ...Object.fromEntries(Object.keys(STATES).map((state) => [state, (row) => row.state === state])),
 };
 
 function compared(a, b, descending) {
@@ -23,25 +14,47 @@ function compared(a, b, descending) {
   return descending ? -order : order;
 }
 
-class LayerTable {
-  constructor(layers, bounds) {
-    Object.assign(this, { layers, bounds, sorted: { column: COLUMNS[0], descending: false }, rows: new Map() });
-    this.columns = COLUMNS.filter((column) => column.name !== "own" || layers.some((layer) => layer.own_state));
-    byId("layer-head").append(...this.columns.map((column) => this.head(column)));
-    const options = Object.keys(FILTERS).map((name) => {
-      const count = layers.filter(FILTERS[name]).length;
-      return count ? make("option", { value: name }, `${name} (${count})`) : null;
-    });
-    byId("filter-state").append(...options.filter(Boolean));
-    byId("filters").addEventListener("input", () => this.fill());
-    byId("filters").addEventListener("submit", (event) => event.preventDefault());
+function error(value, bound) {
+  const beyond = value !== null && bound !== null && value > bound;
+  return make("span", { class: `figure${beyond ? " beyond" : ""}` }, figure(value));
+}
+
+const VERDICT = {
+  name: "verdict", largest: true, value: (row) => STATES[row.state].rank, cell: (row) => badge(row.state),
+};
+
+// `columns` is a list of { name, value(row), cell(row) } with the marks `number`, `wide` (left out on
+// a narrow screen), `largest` (first click: largest first) and `opens` (the row's name, no cell). `name(row)` is what the text filter
+// searches, `details(row)` what a click on the row's name unfolds.
+class Table {
+  constructor(place, rows, { title, what, columns, name, details }) {
+    Object.assign(this, { rows, what, columns, name, details, shown: new Map() });
+    this.sorted = { column: columns[0], descending: false };
+    this.heads = new Map(columns.map((column) => [column, this.head(column)]));
+    // On a narrow screen the rows are laid out anew, which hides from some readers what they are:
+    // hence the roles.
+    this.body = make("tbody", { role: "rowgroup" });
+    place.append(this.filters(), make("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": title },
+      make("table", { role: "table" },
+        make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...this.heads.values())), this.body)));
     this.fill();
   }
 
+  filters() {
+    const options = Object.entries(FILTERS).map(([name, keep]) => [name, this.rows.filter(keep).length])
+      .filter(([, count]) => count)
+      .map(([name, count]) => make("option", { value: name }, `${name} (${count})`));
+    this.text = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
+    this.state = make("select", {}, ...options);
+    this.count = make("output", { "aria-live": "polite" });
+    this.form = make("form", { class: "filters", oninput: () => this.fill(), onsubmit: (event) => event.preventDefault() },
+      make("label", {}, "Name or kind ", this.text), make("label", {}, "Verdict ", this.state), this.count);
+    return this.form;
+  }
+
   head(column) {
-    const button = make("button", { type: "button", title: column.title, onclick: () => this.sort(column) }, column.name);
-    column.head = make("th", { scope: "col", class: classes(column), "aria-sort": "none" }, button);
-    return column.head;
+    const button = make("button", { type: "button", onclick: () => this.sort(column) }, column.name);
+    return make("th", { scope: "col", role: "columnheader", class: classes(column), "aria-sort": "none" }, button);
   }
 
   sort(column) {
@@ -51,110 +64,75 @@ class LayerTable {
   }
 
   wanted() {
-    const words = byId("filter-text").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const keep = FILTERS[byId("filter-state").value] ?? FILTERS.all;
-    const text = (layer) => `${callName(layer)} ${kindOf(layer)}`.toLowerCase();
-    return this.layers.filter((layer) => keep(layer) && words.every((word) => text(layer).includes(word)));
+    const words = this.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const has = (row) => words.every((word) => this.name(row).toLowerCase().includes(word));
+    return this.rows.filter((row) => FILTERS[this.state.value](row) && has(row));
   }
 
   fill() {
     const { column, descending } = this.sorted;
-    const found = this.wanted()
-      .sort((a, b) => compared(column.value(a), column.value(b), descending) || a.place - b.place);
-    for (const one of this.columns) {
+    // Sorting keeps the order of equals: that of the calls.
+    const found = this.wanted().sort((a, b) => compared(column.value(a), column.value(b), descending));
+    for (const [one, head] of this.heads) {
       const order = descending ? "descending" : "ascending";
-      one.head.setAttribute("aria-sort", one === column ? order : "none");
+      head.setAttribute("aria-sort", one === column ? order : "none");
     }
-    byId("layer-body").replaceChildren(...found.flatMap((layer) => this.rowsOf(layer)));
-    byId("shown").textContent = `${found.length} of ${plural(this.layers.length, "layer call")}`;
+    this.body.replaceChildren(...found.flatMap((row) => this.elements(row)));
+    this.count.textContent = `${found.length} of ${plural(this.rows.length, this.what)}`;
   }
 
-  rowsOf(layer) {
-    if (!this.rows.has(layer)) this.rows.set(layer, this.row(layer));
-    const { row, more } = this.rows.get(layer);
-    return more ? [row, more] : [row];
+  elements(row) {
+    if (!this.shown.has(row)) this.shown.set(row, this.element(row));
+    const { line, more } = this.shown.get(row);
+    return more ? [line, more] : [line];
   }
 
-  row(layer) {
-    const name = make("button", {
-      type: "button", class: "link path", "aria-expanded": "false", onclick: () => this.toggle(layer),
-    }, callName(layer));
-    const cells = {
-      "#": () => `${layer.place}`, "layer": () => name, "kind": () => kindOf(layer),
-      "verdict": () => badge(layer.state),
-    };
-    const row = make("tr", {}, ...this.columns.map((column) =>
-      make("td", { class: classes(column) }, (cells[column.name] ?? (() => this.error(layer, column)))())));
-    return { row, name, more: null };
+  element(row) {
+    const cell = (column) => make("td", { role: "cell", class: classes(column) },
+      column.opens ? this.opener(column.value(row), row) : column.cell(row));
+    return { line: make("tr", { role: "row", class: passes(row.state) ? null : "failing" }, ...this.columns.map(cell)), more: null };
   }
 
-  error(layer, column) {
-    const value = column.value(layer);
-    const bound = column.key === "error32" || layer.own64 === null && column.key === "own64"
-      ? this.bounds.single : this.bounds.double;
-    return make("span", { class: `figure${value !== null && value > bound ? " beyond" : ""}` }, figure(value));
+  opener(text, row) {
+    return make("button", {
+      type: "button", class: "link path", "aria-expanded": "false", onclick: () => this.toggle(row),
+    }, text);
   }
 
-  toggle(layer) {
-    const entry = this.rows.get(layer);
-    const columns = this.columns.length;
+  toggle(row) {
+    const entry = this.shown.get(row);
     entry.more?.remove();
     entry.more = entry.more ? null
-      : make("tr", { class: "more" }, make("td", { colspan: columns }, ...details(layer)));
-    entry.name.setAttribute("aria-expanded", String(Boolean(entry.more)));
-    if (entry.more) entry.row.after(entry.more);
+      : make("tr", { class: "more", role: "row" },
+        make("td", { role: "cell", colspan: this.columns.length }, ...this.details(row)));
+    entry.line.querySelector("[aria-expanded]").setAttribute("aria-expanded", String(Boolean(entry.more)));
+    if (entry.more) entry.line.after(entry.more);
   }
 
-  // Bring one layer before the reader's eyes, whatever was filtered.
-  reveal(layer) {
-    if (!this.wanted().includes(layer)) {
-      byId("filters").reset();
+  // Bring one row before the reader's eyes, whatever was filtered.
+  reveal(row) {
+    if (!this.wanted().includes(row)) {
+      this.form.reset();
       this.fill();
     }
-    const entry = this.rows.get(layer);
-    if (!entry.more) this.toggle(layer);
-    document.querySelector("tr.chosen")?.classList.remove("chosen");
-    entry.row.classList.add("chosen");
-    entry.row.scrollIntoView({ block: "center" });
-    entry.name.focus({ preventScroll: true });
+    const entry = this.shown.get(row);
+    if (!entry.more) this.toggle(row);
+    this.body.querySelector("tr.chosen")?.classList.remove("chosen");
+    entry.line.classList.add("chosen");
+    entry.line.scrollIntoView({ block: "center" });
+    entry.line.querySelector("[aria-expanded]").focus({ preventScroll: true });
   }
 }
 
 function classes(column) {
-  return [column.wide && "wide", column.number && "number"].filter(Boolean).join(" ") || null;
+  return [column.wide && "wide", column.number && "number", column.opens && "opens"].filter(Boolean).join(" ") || null;
 }
 
-function details(layer) {
-  const parent = layer.parent && callName({ name: layer.parent[0], call: layer.parent[1] });
-  const floors = layer.floors.map((floor) => `${floor.operation}, off by ${figure(floor.error)}, computed exactly here`);
-  return [
-    make("dl", {}, ...facts([
-      ["kind", `${layer.kind} in torch, ${layer.paddle_kind} in Paddle`],
-      ["inside", parent],
-      ["reason", layer.reason],
-      ["its own forward went wrong", layer.between],
-      ["single-precision kernel", [...new Set(floors)].join("; ")],
-    ])),
-    ...["tensors", "inputs", "own"].map((key) => tensorTable(key, layer[key])).filter(Boolean),
-  ];
-}
-
-function tensorTable(key, tensors) {
-  if (!tensors.length) return null;
-  const titles = {
-    tensors: "Outputs",
-    inputs: "Inputs that the enclosing forward computed by itself",
-    own: "Its own part, computed from torch's values",
-  };
-  const head = ["tensor", "shape", "float32", "float64", "largest value", "verdict"];
-  const row = (tensor) => make("tr", {},
-    make("td", {}, tensor.slot || "–"),
-    make("td", { class: "figure" }, tensor.shape.join(" × ") || "scalar"),
-    ...[tensor.error32, tensor.error64, tensor.scale].map((value) => make("td", {}, number(value))),
-    make("td", {}, badge(tensor.state), tensor.reason ? ` ${tensor.reason}` : ""));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": titles[key] },
+// A small table without sorting: `rows` are lists of cells.
+function plainTable(title, heads, rows) {
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
     make("table", {},
-      make("caption", {}, titles[key]),
-      make("thead", {}, make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)))),
-      make("tbody", {}, ...tensors.map(row))));
+      make("caption", {}, title),
+      make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+      make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell)))))));
 }

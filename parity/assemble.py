@@ -91,17 +91,18 @@ def _layer(
         paddle_kind=call.paddle_kind,
         call=call.call,
         parent=call.parent,
-        tensors=_tensors(*outputs, tol=tol, tol64=tol64),
-        inputs=_tensors(*inputs, tol=tol, tol64=tol64),
+        tensors=judged(*outputs, tol=tol, tol64=tol64),
+        inputs=judged(*inputs, tol=tol, tol64=tol64),
         floors=call.floors,
     )
 
 
-def _tensors(
-    single: dict[str, Slot], double: dict[str, Slot], *, tol: float, tol64: float
+def judged(
+    single: Mapping[str, Slot], double: Mapping[str, Slot], *, tol: float, tol64: float
 ) -> tuple[TensorResult, ...]:
+    """Give the verdict on each slot of a call from what was measured in either precision."""
     results = []
-    for slot, found in (double | single).items():
+    for slot, found in {**double, **single}.items():
         in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
         verdict = judge(in32, in64, tol=tol, tol64=tol64)
         maps = [side[slot].where for side in (double, single) if slot in side]

@@ -8,17 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
-from parity.backends import FloatType, backend_of, require
-from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
-from parity.record import NetworkError
+from parity.backends import FloatType, require
+from parity.inputs import as_arrays
+from parity.isolate import ISOLATION, isolated, wanted
+from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
 from parity.runs import compare_runs
-from parity.source import LiveRun
+from parity.source import LiveRun, copy_as
 from parity.versions import described, versions
 
 if TYPE_CHECKING:
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CHECKS = ("forward",)
-PRECISIONS: dict[str, tuple[FloatType, ...]] = {
-    "float32": ("float32",),
-    "float64": ("float64",),
-    "both": ("float32", "float64"),
-}
 
 
 def check_parity(
@@ -45,6 +39,7 @@ def check_parity(
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
+    isolation: Literal["auto", "always", "never"] = "auto",
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -62,18 +57,20 @@ def check_parity(
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
+        isolation: When to measure each layer's own error, computed from torch's values, beside
+            the inherited one: 'auto' does where something is no match.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check or precision.
+        ValueError: An unknown check, precision or isolation.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
-    _refuse_unknown(checks, precision)
+    _refuse_unknown(checks, precision, isolation)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     arrays = as_arrays(inputs)
@@ -93,7 +90,7 @@ def check_parity(
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    return assemble(
+    result = assemble(
         runs,
         weights=found,
         notes=notes,
@@ -102,25 +99,17 @@ def check_parity(
         versions=versions(),
         inputs=described(arrays),
     )
+    return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
 
 
-def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
-    """Turn arrays and tensors of either framework into a tuple of numpy arrays."""
-    values = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    return tuple(_as_array(value) for value in values)
-
-
-def _as_array(value: Any) -> np.ndarray:
-    plain = value.detach() if hasattr(value, "detach") else value
-    return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)
-
-
-def _refuse_unknown(checks: Sequence[str], precision: str) -> None:
+def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
         raise ValueError(f"checks {list(checks)}: only {', '.join(CHECKS)} exist")
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if isolation not in ISOLATION:
+        raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
 
 
 @dataclass(frozen=True)
@@ -135,8 +124,8 @@ class _Weights:
 
     def copies(self, dtype: FloatType) -> tuple[Any, Any]:
         """Copy both networks in a precision and give paddle's its weights."""
-        torch_copy = _copy_as(self.torch_module, dtype)
-        paddle_copy = _copy_as(self.paddle_layer, dtype)
+        torch_copy = copy_as(self.torch_module, dtype)
+        paddle_copy = copy_as(self.paddle_layer, dtype)
         if self.carried:
             tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
             crossing.load(paddle_copy, tensors)
@@ -158,14 +147,3 @@ class _Weights:
         if self.converted is not None:
             return crossing.differences(expected, crossing.read_file(self.converted)), ()
         return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
-
-
-def _copy_as(network: Any, dtype: FloatType) -> Any:
-    backend = backend_of(network)
-    try:
-        return backend.copy_as(network, dtype)
-    except Exception as error:
-        raise NetworkError(
-            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
-            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
-        ) from error

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from parity.backends import FloatType
     from parity.compare import TensorError
 
 #: Relative float32 error that still counts as equal; a correct network shows about 1e-6.
@@ -19,6 +20,13 @@ TOLERANCE = 1e-5
 #: The same in float64. Correct STDC networks show up to 4e-12 after all their layers; the smallest
 #: differences in meaning worth the name (an epsilon of 1.1e-5 for 1e-5) show 1e-7 and more.
 TOLERANCE_FLOAT64 = 1e-11
+
+#: The runs that a choice of precision stands for.
+PRECISIONS: dict[str, tuple[FloatType, ...]] = {
+    "float32": ("float32",),
+    "float64": ("float64",),
+    "both": ("float32", "float64"),
+}
 
 
 class State(str, Enum):

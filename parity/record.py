@@ -185,10 +185,9 @@ class Recorder:
         """The path of the innermost call under way; after an exception, of the one it left."""
         return self._running[-1].key[0] if self._running else ""
 
-    def note(self, floor: Floor) -> None:
-        """Put a single-precision kernel down to the call under way."""
-        if self._running:
-            self._running[-1].floors.append(floor)
+    def noting(self) -> Callable[[Floor], None]:
+        """Give what puts a single-precision kernel down to the call that is now under way."""
+        return self._running[-1].floors.append if self._running else lambda _: None
 
     def enter(self, path: str, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
@@ -363,12 +362,12 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = [backend.from_numpy(_as(array, dtype)) for array in inputs]
+    tensors = [backend.argument(network, _as(array, dtype)) for array in inputs]
     exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
         backend.inference(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact(recorder.note),
+        exact(recorder.noting),
     ):
         try:
             network(*tensors)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from parity.backends import FloatType
     from parity.compare import TensorError
     from parity.comparison import LossResult, StepResult, TensorComparison
     from parity.error_map import ErrorMap
@@ -192,9 +193,11 @@ class ParityResult:
         checks: What was checked.
         gradients: Of the inputs ('input 0') and of every parameter that either network trains.
         losses: Both losses on identical logits and labels.
+        faults: The calls that are wrong by themselves, in the order in which the faults arose;
+            empty where own errors were not measured.
         steps: Training steps, in order.
         versions: Of the frameworks and of what else took part, by name.
-        inputs: What the networks were given, one text an argument: 'float32 [1, 3, 256, 512]'.
+        inputs: What the networks were given, one text an argument: 'float32 1×3×256×512'.
     """
 
     layers: tuple[LayerResult, ...]
@@ -206,12 +209,13 @@ class ParityResult:
     notes: tuple[str, ...] = ()
     tol: float = 0.0
     tol64: float = 0.0
-    precisions: tuple[str, ...] = ()
+    precisions: tuple[FloatType, ...] = ()
     diagnosis: list[Diagnosis] = field(default_factory=list)
     checks: tuple[str, ...] = ("forward",)
     gradients: tuple[TensorComparison, ...] = ()
     losses: tuple[LossResult, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    faults: tuple[CallKey, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
 
@@ -262,8 +266,9 @@ class ParityResult:
 
     @property
     def faulty(self) -> tuple[LayerResult, ...]:
-        """All calls that are wrong by themselves, in torch's order; needs own errors."""
-        return tuple(layer for layer in self.layers if layer.own_state is State.MISMATCH)
+        """All calls that are wrong by themselves, first fault first; needs own errors."""
+        found = {(x.name, x.call): x for x in self.layers if x.phase == "forward"}
+        return tuple(found[key] for key in self.faults)
 
     @property
     def first_divergence(self) -> LayerResult | None:

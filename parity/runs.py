@@ -62,6 +62,23 @@ class RunErrors:
     never_called: tuple[str, ...]
 
 
+def aligned(
+    ours: tuple[Value, ...], theirs: tuple[Value, ...]
+) -> list[tuple[str, Value | None, Value | None]]:
+    """Pair tensors by slot, lone ones whatever their slots; None stands for a missing partner."""
+    if len(ours) == len(theirs) == 1:
+        return [(ours[0].slot, ours[0], theirs[0])]
+    found = {value.slot: value for value in theirs}
+    both = [(value.slot, value, found.pop(value.slot, None)) for value in ours]
+    return [*both, *((slot, None, value) for slot, value in found.items())]
+
+
+def lone(ours: Value | None) -> Slot:
+    """Give the slot of a tensor that one side alone has."""
+    side, shape = ("paddle", ()) if ours is None else ("torch", ours.array.shape)
+    return Slot(shape, TensorError(None, 0.0, fault=f"only {side} returns it"))
+
+
 @dataclass
 class _Comparer:
     """Consumes paddle's records and keeps numbers only."""
@@ -86,25 +103,17 @@ class _Comparer:
             )
 
     def _compare(self, ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, Slot]:
-        if len(ours) == len(theirs) == 1:
-            return {ours[0].slot: self._slot(ours[0], theirs[0])}
-        found = {value.slot: value for value in theirs}
-        slots = {value.slot: self._slot(value, found.pop(value.slot, None)) for value in ours}
-        extra = {slot: TensorError(None, 0.0, fault="only paddle returns it") for slot in found}
-        return slots | {slot: Slot((), error) for slot, error in extra.items()}
+        return {slot: self._slot(*pair) for slot, *pair in aligned(ours, theirs)}
 
     def _compare_common(
         self, ours: tuple[Value, ...], theirs: tuple[Value, ...]
     ) -> dict[str, Slot]:
-        common = {value.slot for value in ours} & {value.slot for value in theirs}
-        return self._compare(
-            tuple(value for value in ours if value.slot in common),
-            tuple(value for value in theirs if value.slot in common),
-        )
+        pairs = aligned(ours, theirs)
+        return {slot: self._slot(a, b) for slot, a, b in pairs if a is not None and b is not None}
 
-    def _slot(self, ours: Value, theirs: Value | None) -> Slot:
-        if theirs is None:
-            return Slot(ours.array.shape, TensorError(None, 0.0, fault="only torch returns it"))
+    def _slot(self, ours: Value | None, theirs: Value | None) -> Slot:
+        if ours is None or theirs is None:
+            return lone(ours)
         return self._measured(ours.array, theirs.array)
 
     def _measured(self, ours: np.ndarray, theirs: np.ndarray) -> Slot:

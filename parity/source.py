@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from parity.backends import backend_of
 from parity.paused import PausedRun
-from parity.record import never_called, run
+from parity.record import NetworkError, never_called, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
-    from parity.record import Consumer, Event
+    from parity.record import Consumer, Event, GivenConsumer
 
 
 class Source(Protocol):
@@ -61,14 +61,30 @@ class LiveRun:
         """Give the paths of all modules."""
         return {path for path, _ in backend_of(self.network).modules(self.network)}
 
-    def paused(self) -> PausedRun:
-        """Run step by step."""
-        return PausedRun(self.network, self.inputs, self.dtype)
+    def paused(self, *, starts: bool = False) -> PausedRun:
+        """Run step by step; `starts`: stand still where a call starts, too."""
+        return PausedRun(self.network, self.inputs, self.dtype, starts=starts)
 
-    def stream(self, consumer: Consumer) -> None:
-        """Run through."""
-        run(self.network, self.inputs, consumer, self.dtype, share=True)
+    def stream(self, consumer: Consumer, given: GivenConsumer | None = None) -> None:
+        """Run through; see `parity.record.run` for values that the consumers give back."""
+        run(self.network, self.inputs, consumer, self.dtype, share=True, given=given)
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List modules with weights that are not among those called."""
         return never_called(self.network, called)
+
+
+def copy_as(network: Any, dtype: FloatType) -> Any:
+    """Copy a network in a precision, leaving it untouched.
+
+    Raises:
+        NetworkError: It cannot be copied or cast.
+    """
+    backend = backend_of(network)
+    try:
+        return backend.copy_as(network, dtype)
+    except Exception as error:
+        raise NetworkError(
+            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
+            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
+        ) from error

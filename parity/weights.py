@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
+from parity.backends import backend_of
 from parity.pair import renamed
 
 if TYPE_CHECKING:
@@ -54,15 +55,34 @@ def transfer(
     return converters.convert_state_dict(state, paddle_layer)
 
 
-def load(paddle_layer: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    """Put tensors into a paddle layer, all of them.
+def load(network: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Put tensors into a network of their framework, all of them.
 
     Raises:
-        ValueError: A key is missing, unexpected, or of another shape; lists them all.
+        ValueError: A key is missing, unexpected, or of another shape; lists them.
     """
+    if backend_of(network).name == "torch":
+        _load_torch(network, tensors)
+    else:
+        _load_paddle(network, tensors)
+
+
+def _load_torch(module: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    import torch
+
+    state = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]]
+        said = " ".join(lines)[:600]
+        raise ValueError(f"the weights do not fit the torch network: {said}") from error
+
+
+def _load_paddle(layer: Any, tensors: Mapping[str, np.ndarray]) -> None:
     import paddle
 
-    target = paddle_layer.state_dict()
+    target = layer.state_dict()
     wrong = [f"{key} is missing" for key in target if key not in tensors]
     wrong += [f"{key} is unexpected" for key in tensors if key not in target]
     wrong += [
@@ -71,7 +91,7 @@ def load(paddle_layer: Any, tensors: Mapping[str, np.ndarray]) -> None:
         if key in tensors and list(tensors[key].shape) != list(value.shape)
     ]
     if wrong:
-        raise ValueError("the converted weights do not fit the paddle network: " + "; ".join(wrong))
+        raise ValueError(f"the weights do not fit the paddle network: {'; '.join(wrong)[:600]}")
     with paddle.no_grad():
         for key, value in target.items():
             value.set_value(tensors[key].astype(_dtype_name(value)))

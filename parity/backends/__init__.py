@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from parity.precision import Floor
 
+    Noting = Callable[[], Callable[[Floor], None]]
+
 FloatType = Literal["float32", "float64"]
 
 
@@ -69,21 +71,28 @@ class Backend(Protocol):
     def overwrite(self, tensor: Any, array: np.ndarray) -> None:
         """Write values into a tensor's own memory."""
 
+    def argument(self, network: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array where a network's parameters are."""
+
+    def device(self, network: Any) -> dict[str, str]:
+        """Say where a network runs, and how it multiplies float32 there."""
+
     def version(self, tensor: Any) -> int:
         """Count a tensor's in-place changes so far."""
 
     def inference(self, network: Any, dtype: FloatType) -> AbstractContextManager[None]:
-        """Run under evaluation mode without gradients.
+        """Run under evaluation mode without gradients, float32 multiplied in full (no TF32).
 
         Training flags, the generator of random numbers and the default dtype are what they
         were when the context ends, also by an exception.
         """
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for float64 kernels that are single precision inside.
 
         Args:
-            note: Called with each such kernel and its own error.
+            noting: Asked at each call of such a kernel; what it gives is told the kernel's own
+                error, at once or in the backward pass.
         """
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:

@@ -18,6 +18,7 @@ from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
+from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
@@ -89,7 +90,15 @@ def check_parity(
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    result = assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
+    result = assemble(
+        runs,
+        weights=found,
+        notes=notes,
+        tol=tol,
+        tol64=tol64,
+        versions=versions(),
+        inputs=described(arrays),
+    )
     return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from parity.compare import tensor_error
-from parity.pair import Pairing
+from parity.pair import Pairing, partners
 from parity.record import Record
 from parity.runs import Slot, aligned, lone
 
@@ -145,7 +145,7 @@ def forced_run(
     """
     with ours.paused(starts=True) as events:
         seen = _Events(events)
-        pairing = Pairing(iter(seen), rename, ours.paths(), theirs.paths())
+        pairing = Pairing(iter(seen), partners(ours.paths(), theirs.paths(), rename))
         forcing = _Forcing(pairing, exchange_given)
         theirs.stream(forcing.on_return, forcing.on_start)
         pairing.left_over()

@@ -25,6 +25,7 @@ def as_json(result: ParityResult) -> dict[str, Any]:
         "layers": [_layer(layer) for layer in result.layers],
         "torch_only": [asdict(call) for call in result.torch_only],
         "paddle_only": [asdict(call) for call in result.paddle_only],
+        "assumed": [asdict(pair) for pair in result.assumed],
         "never_called": list(result.never_called),
         "weights": [asdict(difference) for difference in result.weights],
         "diagnosis": [asdict(found) for found in result.diagnosis],

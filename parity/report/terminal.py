@@ -124,6 +124,8 @@ def _lists(result: ParityResult) -> list[Text]:
         without = [f"{u.path} ({u.kind})" for u in calls if not u.weights]
         lines += _some(f"only in {side}, with weights", with_weights)
         lines += _some(f"only in {side}, without weights (no failure)", without)
+    pairs = [f"{pair.torch} is {pair.paddle} ({pair.how})" for pair in result.assumed]
+    lines += _some("assumed, as names differ", pairs)
     lines += [Text(note, "dim") for note in [*_floors(result), *result.notes]]
     lines += _some("never called, nothing is said of them", list(result.never_called))
     return lines

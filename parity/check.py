@@ -19,6 +19,7 @@ from parity.result import ParityResult
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
 from parity.structure import Structure, structure_of
+from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
@@ -101,7 +102,15 @@ def check_parity(
             tol=tol,
             tol64=tol64,
         )
-    result = assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
+    result = assemble(
+        runs,
+        weights=found,
+        notes=notes,
+        tol=tol,
+        tol64=tol64,
+        versions=versions(),
+        inputs=described(arrays),
+    )
     result = replace(result, assumed=structure.assumed)
     if not wanted(isolation, result):
         return result

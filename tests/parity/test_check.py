@@ -364,7 +364,7 @@ def test_the_assertion_says_where_and_how_far() -> None:
         assert_parity(toys.torch_model(), toys.paddle_wrong_pool(), toys.images())
     text = str(caught.value)
     assert "PARITY DOES NOT HOLD" in text
-    assert "first divergence: block.skip (AvgPool2d)\n  float64 disagrees" in text
+    assert "first divergence: block.skip (AvgPool2d)\n  why     float64 disagrees" in text
     assert assert_parity(toys.torch_model(), toys.paddle_model(), torch.from_numpy(toys.images()))
 
 

@@ -15,8 +15,12 @@ BLOCK = 1 << 18
 TILE_BYTES, TILE_ROWS = 512, 64
 
 
-def raw(array: np.ndarray) -> np.ndarray:
+def raw(array: np.ndarray) -> memoryview:
     """Return the bytes of an array in C order; no copy if they lie so."""
+    return _flat(array).data
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
@@ -26,7 +30,7 @@ def blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     Of a transposed view no whole copy is made. A block may be overwritten by the next one.
     """
     if array.flags.c_contiguous or array.ndim < 2:
-        whole = raw(array)
+        whole = _flat(array)
         for start in range(0, len(whole), BLOCK):
             yield whole[start : start + BLOCK]
     else:
@@ -56,7 +60,7 @@ def contiguous(array: np.ndarray) -> np.ndarray:
     if array.flags.c_contiguous:
         return array
     made = np.empty(array.shape, array.dtype)
-    to, start = raw(made), 0
+    to, start = _flat(made), 0
     for block in blocks(array):
         to[start : start + len(block)] = block
         start += len(block)
@@ -72,7 +76,7 @@ def equal_bits(one: np.ndarray, two: np.ndarray) -> bool:
         return False
     if two.flags.c_contiguous:
         one, two = two, one
-    other, start, differs = raw(one), 0, np.empty(BLOCK, np.bool_)
+    other, start, differs = _flat(one), 0, np.empty(BLOCK, np.bool_)
     for block in blocks(two):
         end = start + len(block)
         if np.not_equal(block, other[start:end], out=differs[: len(block)]).any():

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from converters.background import Background, digest_of
 from converters.dtypes import DType
 
 
@@ -64,6 +65,8 @@ class Checkpoint(Mapping[str, LazyTensor]):
         metadata: what the file says of itself in words.
         files: the files that it lies in; ``path`` alone, or an index and its shards.
         maps: the same, mapped into memory.
+        others: other dicts of tensors in the file, by path.
+        rivals: those of them that might as well be meant.
     """
 
     path: Path
@@ -74,6 +77,8 @@ class Checkpoint(Mapping[str, LazyTensor]):
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     maps: tuple[memoryview, ...] = field(default=(), repr=False)
+    others: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> LazyTensor:
         """Return one tensor."""
@@ -86,6 +91,25 @@ class Checkpoint(Mapping[str, LazyTensor]):
     def __len__(self) -> int:
         """Return the number of tensors."""
         return len(self.tensors)
+
+    @property
+    def place(self) -> str:
+        """The file, and of several dicts of tensors which one; for messages."""
+        inside = f"dict {self.wrapper!r}" if self.wrapper else ""
+        if self.others:
+            inside = f"{inside or 'its top'}; --key takes another: {_listed(self.others)}"
+        return f"{self.path} ({inside})" if inside else str(self.path)
+
+    @property
+    def doubt(self) -> str:
+        """Why another dict of the file might be meant, '' if none might."""
+        if not self.rivals:
+            return ""
+        chosen = f"dict {self.wrapper!r}" if self.wrapper else "top of the file"
+        return (
+            f"the weights are those of the {chosen}; {_listed(self.rivals)} "
+            f"hold{'s' if len(self.rivals) == 1 else ''} weights too; choose one with --key"
+        )
 
     @property
     def framework(self) -> Literal["torch", "paddle"]:
@@ -105,10 +129,22 @@ class Checkpoint(Mapping[str, LazyTensor]):
         items = found.items() if isinstance(found, dict) else ()
         return {key: n for key, n in items if type(n) is int and -(2**63) <= n < 2**63}
 
+    def digest(self) -> Background[str]:
+        """Return the SHA-256 of its files, computed beside other work since the first call."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> Background[str]:
+        return digest_of(*self.files)
+
     def release(self) -> None:
         """Give the memory of the pages read so far back; they are read again when needed."""
         for data in self.maps:
             release_pages(data)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) if name else "'' (the top)" for name in names)
 
 
 def release_pages(data: memoryview) -> None:

@@ -5,31 +5,29 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
-from parity.backends import FloatType, backend_of, require
-from parity.precision import TOLERANCE, TOLERANCE_FLOAT64, judge
-from parity.record import NetworkError
-from parity.result import LayerResult, ParityResult, TensorResult
+from parity.assemble import assemble, map_bounds
+from parity.backends import FloatType, require, unwrapped
+from parity.inputs import as_arrays
+from parity.isolate import ISOLATION, isolated, wanted
+from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.result import ParityResult
 from parity.runs import compare_runs
+from parity.source import LiveRun, copy_as
+from parity.structure import Structure, structure_of
+from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from parity.runs import CallErrors, RunErrors, Slot
+    import numpy as np
 
 CHECKS = ("forward",)
-PRECISIONS: dict[str, tuple[FloatType, ...]] = {
-    "float32": ("float32",),
-    "float64": ("float64",),
-    "both": ("float32", "float64"),
-}
 
 
 def check_parity(
@@ -44,6 +42,7 @@ def check_parity(
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
+    isolation: Literal["auto", "always", "never"] = "auto",
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -61,64 +60,71 @@ def check_parity(
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
+        isolation: When to measure each layer's own error, computed from torch's values, beside
+            the inherited one: 'auto' does where something is no match.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check or precision.
+        ValueError: An unknown check, precision or isolation.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
-    _refuse_unknown(checks, precision)
+    _refuse_unknown(checks, precision, isolation)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
+    ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arrays(inputs)
-    names = dict(rename or {})
-    weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
+    structure = structure_of(ours, theirs, arrays, rename or {})
+    weights = _Weights(ours, theirs, structure, transfer, converted)
+    bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
         runs = {
-            dtype: compare_runs(*weights.copies(dtype), arrays, dtype=dtype, rename=names)
+            dtype: compare_runs(
+                *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
+                rename=structure.rename,
+                bound=bounds[dtype],
+            )
             for dtype in PRECISIONS[precision]
         }
         found, notes = weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    some = next(iter(runs.values()))
-    return ParityResult(
-        layers=_layers(runs, tol, tol64),
-        torch_only=some.torch_only,
-        paddle_only=some.paddle_only,
-        never_called=some.never_called,
+        return ParityResult(
+            (),
+            torch_only=structure.torch_only,
+            paddle_only=structure.paddle_only,
+            assumed=structure.assumed,
+            problems=refusal.problems,
+            tol=tol,
+            tol64=tol64,
+        )
+    result = assemble(
+        runs,
         weights=found,
-        problems=_disagreements(runs),
         notes=notes,
         tol=tol,
         tol64=tol64,
-        precisions=PRECISIONS[precision],
+        versions=versions(),
+        inputs=described(arrays),
     )
+    result = replace(result, assumed=structure.assumed)
+    if not wanted(isolation, result):
+        return result
+    return isolated(result, weights.copies, arrays, structure.rename)
 
 
-def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
-    """Turn arrays and tensors of either framework into a tuple of numpy arrays."""
-    values = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    return tuple(_as_array(value) for value in values)
-
-
-def _as_array(value: Any) -> np.ndarray:
-    plain = value.detach() if hasattr(value, "detach") else value
-    return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)
-
-
-def _refuse_unknown(checks: Sequence[str], precision: str) -> None:
+def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
         raise ValueError(f"checks {list(checks)}: only {', '.join(CHECKS)} exist")
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if isolation not in ISOLATION:
+        raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
 
 
 @dataclass(frozen=True)
@@ -127,18 +133,26 @@ class _Weights:
 
     torch_module: Any
     paddle_layer: Any
-    rename: Mapping[str, str]
+    structure: Structure
     carried: bool
     converted: str | os.PathLike[str] | None
 
     def copies(self, dtype: FloatType) -> tuple[Any, Any]:
         """Copy both networks in a precision and give paddle's its weights."""
-        torch_copy = _copy_as(self.torch_module, dtype)
-        paddle_copy = _copy_as(self.paddle_layer, dtype)
+        torch_copy = copy_as(self.torch_module, dtype)
+        paddle_copy = copy_as(self.paddle_layer, dtype)
         if self.carried:
-            tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
-            crossing.load(paddle_copy, tensors)
+            crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
         return torch_copy, paddle_copy
+
+    def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
+        return crossing.transfer(
+            torch_module,
+            paddle_layer,
+            self.structure.key_rename,
+            leave_out=self.structure.left_out,
+            keep=self.structure.kept,
+        )
 
     def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:
         """Compare the caller's own weights, or the converted file, with the conversion.
@@ -150,69 +164,9 @@ class _Weights:
         if self.carried and self.converted is None:
             return (), ()
         try:
-            expected = crossing.transfer(self.torch_module, self.paddle_layer, self.rename)
+            expected = self._converted(self.torch_module, self.paddle_layer)
         except ConverterError as error:
             return (), (f"weights were not compared with a conversion: {error}",)
         if self.converted is not None:
             return crossing.differences(expected, crossing.read_file(self.converted)), ()
         return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
-
-
-def _copy_as(network: Any, dtype: FloatType) -> Any:
-    backend = backend_of(network)
-    try:
-        return backend.copy_as(network, dtype)
-    except Exception as error:
-        raise NetworkError(
-            f"the {backend.name} network cannot be copied as {dtype} ({type(error).__name__}: "
-            f"{error}); copy.deepcopy and a cast of all its parameters have to work"
-        ) from error
-
-
-def _layers(
-    runs: Mapping[FloatType, RunErrors], tol: float, tol64: float
-) -> tuple[LayerResult, ...]:
-    single, double = (runs[d].calls if d in runs else {} for d in ("float32", "float64"))
-    return tuple(
-        _layer(call, single.get(key), double.get(key), tol=tol, tol64=tol64)
-        for key, call in (double or single).items()
-    )
-
-
-def _layer(
-    call: CallErrors,
-    single: CallErrors | None,
-    double: CallErrors | None,
-    *,
-    tol: float,
-    tol64: float,
-) -> LayerResult:
-    outputs = [run.outputs if run else {} for run in (single, double)]
-    inputs = [run.inputs if run else {} for run in (single, double)]
-    return LayerResult(
-        name=call.name,
-        kind=call.kind,
-        paddle_kind=call.paddle_kind,
-        call=call.call,
-        parent=call.parent,
-        tensors=_tensors(*outputs, tol=tol, tol64=tol64),
-        inputs=_tensors(*inputs, tol=tol, tol64=tol64),
-        floors=call.floors,
-    )
-
-
-def _tensors(
-    single: dict[str, Slot], double: dict[str, Slot], *, tol: float, tol64: float
-) -> tuple[TensorResult, ...]:
-    results = []
-    for slot, found in (double | single).items():
-        in32, in64 = (side[slot].error if slot in side else None for side in (single, double))
-        verdict = judge(in32, in64, tol=tol, tol64=tol64)
-        results.append(TensorResult(slot, found.shape, in32, in64, verdict))
-    return tuple(results)
-
-
-def _disagreements(runs: Mapping[FloatType, RunErrors]) -> tuple[str, ...]:
-    called = [set(found.calls) for found in runs.values()]
-    odd = sorted(key for keys in called for other in called for key in keys - other)
-    return tuple(f"{path!r} (call {call}) ran in one precision only" for path, call in odd)

@@ -81,3 +81,14 @@ def load_input(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufb":
         raise ValueError(f"{path}: expected one array of numbers")
     return array[None] if array.ndim == 3 else array
+
+
+def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
+    """Turn arrays and tensors of either framework into a tuple of numpy arrays."""
+    values = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    return tuple(_as_array(value) for value in values)
+
+
+def _as_array(value: Any) -> np.ndarray:
+    plain = value.detach() if hasattr(value, "detach") else value
+    return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)

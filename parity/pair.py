@@ -1,18 +1,27 @@
 """Who is whose partner: calls of the torch network paired with calls of the paddle network.
 
-Calls pair by path and call index, after the caller's renames. Nothing is matched by likeness: a
-guessed pair would make every later number worthless.
+Calls pair by path and call index, after renames: the caller's, and those that `structure` derives
+where names differ.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from parity.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from parity.record import CallKey, Record
+    from parity.record import CallKey, Event, Given
+
+E = TypeVar("E", "Record", "Given")
+Wanted = tuple[type["Event"], str, int]
+
+
+#: What a path is renamed to that is to have no partner; no module can have this name.
+NO_PARTNER = "no partner."
 
 
 @dataclass(frozen=True)
@@ -39,10 +48,34 @@ def renamed(path: str, rename: Mapping[str, str]) -> str:
     >>> renamed("encoder.0.conv", {"encoder": "backbone", "encoder.0": "stem"})
     'stem.conv'
     """
-    for prefix in sorted(rename, key=len, reverse=True):
-        if path == prefix or (prefix and path.startswith(f"{prefix}.")):
+    if path in rename:
+        return rename[path]
+    prefix = path.rpartition(".")[0]
+    while prefix:
+        if prefix in rename:
             return (rename[prefix] + path[len(prefix) :]).lstrip(".")
+        prefix = prefix.rpartition(".")[0]
     return path
+
+
+def partners(
+    ours: Iterable[str], theirs: Container[str], rename: Mapping[str, str]
+) -> dict[str, str]:
+    """Give each torch path its paddle path, where paddle has one; no two get the same.
+
+    What is renamed itself goes before what merely lies in something renamed or has the same name.
+
+    >>> partners(["0", "1", "2"], ["0", "1"], {"2": "1"})
+    {'2': '1', '0': '0'}
+    """
+    found: dict[str, str] = {}
+    taken = set()
+    for path in sorted(ours, key=lambda path: path not in rename):
+        target = renamed(path, rename)
+        if target in theirs and target not in taken:
+            found[path] = target
+            taken.add(target)
+    return found
 
 
 class Pairing:
@@ -53,52 +86,53 @@ class Pairing:
     in the same order.
     """
 
-    def __init__(
-        self, records: Iterator[Record], rename: Mapping[str, str], ours: set[str], theirs: set[str]
-    ) -> None:
+    def __init__(self, events: Iterator[Event], paths: Mapping[str, str]) -> None:
         """Start before the first call of either.
 
         Args:
-            records: Torch's, as they come.
-            rename: Torch path prefix to paddle path prefix.
-            ours: All module paths of the torch network.
-            theirs: All module paths of the paddle network.
+            events: Torch's records, and starts of calls if it stands still there, as they come.
+            paths: Paddle path by torch path, of the modules that are partners.
         """
         self.order: list[CallKey] = []
         self.strangers: list[Unpaired] = []
-        self._records = records
-        self._rename = rename
-        self._ours = {renamed(path, rename) for path in ours}
-        self._theirs = theirs
-        self._waiting: dict[CallKey, Record] = {}
+        self._events = events
+        self._paths = paths
+        self._theirs = set(paths.values())
+        self._waiting: dict[Wanted, Event] = {}
         self._left_over: list[Unpaired] = []
 
-    def partner(self, record: Record) -> Record | None:
-        """Give the torch record of a paddle record; without one, list the stranger."""
-        if record.path in self._ours:
-            found = self._waiting.pop(record.key, None) or self._advance(record.key)
-            if found is not None:
+    def partner(self, event: E) -> E | None:
+        """Give the torch side of a paddle record or start; without one, list the stranger."""
+        if event.path in self._theirs:
+            wanted = type(event), event.path, event.call
+            found = self._waiting.pop(wanted, None) or self._advance(wanted)
+            if isinstance(found, type(event)):
                 return found
-        self.strangers.append(_unpaired(record))
+        if isinstance(event, Record):
+            self.strangers.append(_unpaired(event))
         return None
 
     def left_over(self) -> tuple[Unpaired, ...]:
         """Run torch to its end, and list its calls whose partner never came."""
         self._advance(None)
-        waiting = [_unpaired(record) for record in self._waiting.values()]
+        records = (event for event in self._waiting.values() if isinstance(event, Record))
+        waiting = [_unpaired(record) for record in records]
         order = {key: place for place, key in enumerate(self.order)}
         return tuple(sorted([*self._left_over, *waiting], key=lambda u: order[u.path, u.call]))
 
-    def _advance(self, wanted: CallKey | None) -> Record | None:
-        for record in self._records:
-            self.order.append(record.key)
-            key = renamed(record.path, self._rename), record.call
+    def _advance(self, wanted: Wanted | None) -> Event | None:
+        for event in self._events:
+            if isinstance(event, Record):
+                self.order.append(event.key)
+            theirs = self._paths.get(event.path)
+            if theirs is None:
+                if isinstance(event, Record):
+                    self._left_over.append(_unpaired(event))
+                continue
+            key = type(event), theirs, event.call
             if key == wanted:
-                return record
-            if key[0] in self._theirs:
-                self._waiting[key] = record.kept()
-            else:
-                self._left_over.append(_unpaired(record))
+                return event
+            self._waiting[key] = event.kept()
         return None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
-    from parity.record import Record
+    from parity.record import Event
 
 
 class _Stopped(BaseException):
@@ -25,15 +25,32 @@ class _Stopped(BaseException):
 
 
 class PausedRun:
-    """Iterates over the records of a run; a record's arrays hold until the next one is asked for.
+    """Iterates over the records of a run, and on request over the starts of its calls.
+
+    Their arrays hold until the next one is asked for.
 
     A context manager: leaving it ends the run, wherever it stands, and leaves the network as it
     was.
     """
 
-    def __init__(self, network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType) -> None:
-        """Prepare a run; it starts when the first record is asked for. See `parity.record.run`."""
-        self._record: Record | None = None
+    def __init__(
+        self,
+        network: Any,
+        inputs: tuple[np.ndarray, ...],
+        dtype: FloatType,
+        *,
+        starts: bool = False,
+    ) -> None:
+        """Prepare a run; it starts when the first record is asked for. See `parity.record.run`.
+
+        Args:
+            network: A torch Module or paddle Layer.
+            inputs: Its positional arguments.
+            dtype: The precision of the run.
+            starts: Stand still where a call starts, too.
+        """
+        self._record: Event | None = None
+        self._starts = starts
         self._error: BaseException | None = None
         self._stop = False
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
@@ -59,8 +76,8 @@ class PausedRun:
         """Iterate over the rest of the run."""
         return self
 
-    def __next__(self) -> Record:
-        """Run to the next record.
+    def __next__(self) -> Event:
+        """Run to the next record or start.
 
         Raises:
             StopIteration: The run is complete.
@@ -78,7 +95,8 @@ class PausedRun:
     def _work(self, network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType) -> None:
         try:
             self._wait()
-            run(network, inputs, self._hand_over, dtype, share=True)
+            given = self._hand_over if self._starts else None
+            run(network, inputs, self._hand_over, dtype, share=True, given=given)
         except _Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
@@ -87,7 +105,7 @@ class PausedRun:
             self._record = None
             self._stands.release()
 
-    def _hand_over(self, record: Record) -> None:
+    def _hand_over(self, record: Event) -> None:
         self._record = record
         self._stands.release()
         self._wait()

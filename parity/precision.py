@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from parity.backends import FloatType
     from parity.compare import TensorError
 
 #: Relative float32 error that still counts as equal; a correct network shows about 1e-6.
@@ -19,6 +20,13 @@ TOLERANCE = 1e-5
 #: The same in float64. Correct STDC networks show up to 4e-12 after all their layers; the smallest
 #: differences in meaning worth the name (an epsilon of 1.1e-5 for 1e-5) show 1e-7 and more.
 TOLERANCE_FLOAT64 = 1e-11
+
+#: The runs that a choice of precision stands for.
+PRECISIONS: dict[str, tuple[FloatType, ...]] = {
+    "float32": ("float32",),
+    "float64": ("float64",),
+    "both": ("float32", "float64"),
+}
 
 
 class State(str, Enum):
@@ -82,15 +90,16 @@ def judge(
             return Verdict(State.MISMATCH, f"{error.fault} ({name})")
     if not errors or any(error.error is None for _, error in errors):
         return Verdict(State.NOT_COMPARED, "nothing finite to compare")
-    if double is not None and not _within(double, tol64):
+    if double is not None and not within(double, tol64):
         return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
-    if single is None or _within(single, tol):
+    if single is None or within(single, tol):
         return Verdict(State.MATCH)
     if double is None:
         return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
     return Verdict(State.ROUNDING, "float32 differs, float64 agrees: arithmetic, not meaning")
 
 
-def _within(error: TensorError, bound: float) -> bool:
-    # Integers have no tolerance. Written so that a NaN fails.
+def within(error: TensorError, bound: float) -> bool:
+    """Tell whether an error is known and within a bound; integers have no tolerance."""
+    # Written so that a NaN fails.
     return error.error is not None and error.error <= (0.0 if error.exact else bound)

@@ -11,10 +11,11 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from parity.backends import backend_of
+from parity.nested import flatten, rebuilt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +77,45 @@ class Record:
 
     def kept(self) -> Record:
         """Copy its outputs, so that it outlives the call of a sharing run."""
-        outputs = tuple(Value(value.slot, value.array.copy()) for value in self.outputs)
-        return replace(self, outputs=outputs)
+        return replace(self, outputs=_copied(self.outputs))
 
 
-Consumer = Callable[[Record], None]
+@dataclass(frozen=True)
+class Given:
+    """A call about to start.
+
+    Attributes:
+        path: The module's path, as in `Record`.
+        call: The call's index, as in `Record`.
+        inputs: Every tensor that it is given.
+        parent: The call that it runs inside; None for the network's own.
+    """
+
+    path: str
+    call: int
+    inputs: tuple[Value, ...]
+    parent: CallKey | None
+
+    @property
+    def key(self) -> CallKey:
+        """Path and call index."""
+        return self.path, self.call
+
+    def kept(self) -> Given:
+        """Copy its inputs, so that it outlives the start of the call."""
+        return replace(self, inputs=_copied(self.inputs))
+
+
+def _copied(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    return tuple(Value(value.slot, value.array.copy()) for value in values)
+
+
+Event = Record | Given
+
+#: Values by slot that the network is to go on with instead of its own.
+Replacement = Mapping[str, "np.ndarray"]
+Consumer = Callable[[Record], Replacement | None]
+GivenConsumer = Callable[[Given], Replacement | None]
 
 
 @dataclass(frozen=True)
@@ -96,31 +131,23 @@ class Trace:
     never_called: tuple[str, ...]
 
 
-def flatten(value: Any, is_tensor: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors inside nested tuples, lists, dicts and dataclasses with their slots."""
-    if is_tensor(value):
-        yield "", value
-        return
-    for name, item in _items(value):
-        for slot, tensor in flatten(item, is_tensor):
-            yield f"{name}.{slot}".rstrip("."), tensor
-
-
-def _items(value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, Mapping):
-        yield from value.items()
-    elif isinstance(value, tuple | list):
-        yield from enumerate(value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield from vars(value).items()
-
-
 @dataclass
 class _Call:
-    """A call under way."""
+    """A call under way.
+
+    Attributes:
+        key: Path and call index.
+        inputs: See `Record.inputs`.
+        versions: The tensors it was given, by id, as they were then; kept where values may be
+            exchanged.
+        exchanged: What its caller gave it, what it works on instead, and the version of that.
+        floors: See `Record.floors`.
+    """
 
     key: CallKey
-    inputs: tuple[Value, ...]
+    inputs: tuple[Value, ...] = ()
+    versions: dict[int, int] = field(default_factory=dict)
+    exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
 
 
@@ -136,11 +163,19 @@ class _Returned:
 class Recorder:
     """Turns hook calls into records; knows which calls are under way."""
 
-    def __init__(self, backend: Backend, consumer: Consumer, *, share: bool = False) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        consumer: Consumer,
+        *,
+        share: bool = False,
+        given: GivenConsumer | None = None,
+    ) -> None:
         """Start with nothing called; see `run` for the arguments."""
         self._share = share
         self._backend = backend
         self._consumer = consumer
+        self._given = given
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
@@ -150,42 +185,95 @@ class Recorder:
         """The path of the innermost call under way; after an exception, of the one it left."""
         return self._running[-1].key[0] if self._running else ""
 
-    def note(self, floor: Floor) -> None:
-        """Put a single-precision kernel down to the call under way."""
-        if self._running:
-            self._running[-1].floors.append(floor)
+    def noting(self) -> Callable[[Floor], None]:
+        """Give what puts a single-precision kernel down to the call that is now under way."""
+        return self._running[-1].floors.append if self._running else lambda _: None
 
-    def enter(self, path: str, given: Any) -> None:
-        """Open a call."""
-        tensors = flatten(given, self._backend.is_tensor)
-        fresh = tuple(
-            # Copied always: the module may overwrite its input before its record is due.
-            Value(slot, self._backend.view(tensor).copy())
-            for slot, tensor in tensors
-            if self._known(tensor) is None
-        )
-        self._running.append(_Call((path, self._calls[path]), fresh))
+    def enter(self, path: str, arguments: Any) -> Any:
+        """Open a call; give the arguments that it is to have instead of its own, or None."""
+        call = _Call((path, self._calls[path]))
         self._calls[path] += 1
+        tensors = list(flatten(arguments, self._backend.is_tensor))
+        if self._given is None:
+            call.inputs = self._fresh(tensors)
+            new = None
+        else:
+            new = self._given_instead(call, tensors)
+        self._running.append(call)
+        return rebuilt(arguments, self._backend.is_tensor, new) if new else None
 
-    def leave(self, module: Any, output: Any) -> None:
-        """Close the innermost call and hand its record to the consumer."""
+    def leave(self, module: Any, output: Any) -> Any:
+        """Close the innermost call and hand its record to the consumer.
+
+        Returns:
+            The output that the network is to go on with instead of the module's own, or None.
+        """
         call = self._running.pop()
-        self._consumer(
+        tensors = list(flatten(output, self._backend.is_tensor))
+        reply = self._consumer(
             Record(
                 path=call.key[0],
                 kind=type(module).__name__,
                 call=call.key[1],
-                outputs=tuple(
-                    Value(slot, self._keep(tensor))
-                    for slot, tensor in flatten(output, self._backend.is_tensor)
-                ),
+                outputs=tuple(Value(slot, self._keep(tensor)) for slot, tensor in tensors),
                 inputs=call.inputs,
-                parent=self._running[-1].key if self._running else None,
+                parent=self._parent,
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
             )
         )
+        new = self._returned_instead(call, tensors, reply) if reply else None
+        for caller_has, worked_on, version in call.exchanged:
+            # The caller sees what an in-place operation did to its tensor.
+            if self._backend.version(worked_on) != version:
+                self._backend.overwrite(caller_has, self._backend.view(worked_on))
+        return rebuilt(output, self._backend.is_tensor, new) if new else None
+
+    @property
+    def _parent(self) -> CallKey | None:
+        return self._running[-1].key if self._running else None
+
+    def _fresh(self, tensors: list[tuple[str, Any]]) -> tuple[Value, ...]:
+        # Copied always: the module may overwrite its input before its record is due.
+        return tuple(
+            Value(slot, self._backend.view(tensor).copy())
+            for slot, tensor in tensors
+            if self._known(tensor) is None
+        )
+
+    def _given_instead(self, call: _Call, tensors: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert self._given is not None  # noqa: S101 - the caller asked
+        values = tuple(Value(slot, self._backend.view(tensor)) for slot, tensor in tensors)
+        reply = self._given(Given(*call.key, values, self._parent)) or {}
+        new = {
+            slot: self._backend.like(tensor, reply[slot])
+            for slot, tensor in tensors
+            if slot in reply
+        }
+        for slot, tensor in tensors:
+            used = new.get(slot, tensor)
+            call.versions[id(used)] = self._backend.version(used)
+            if slot in new:
+                call.exchanged.append((tensor, used, call.versions[id(used)]))
+        return new
+
+    def _returned_instead(
+        self, call: _Call, tensors: list[tuple[str, Any]], reply: Replacement
+    ) -> dict[str, Any]:
+        new = {}
+        for slot, tensor in tensors:
+            if slot not in reply:
+                continue
+            before = call.versions.get(id(tensor))
+            if before is not None and before != self._backend.version(tensor):
+                # It worked in place: whoever holds the tensor is to see torch's values.
+                self._backend.overwrite(tensor, reply[slot])
+            else:
+                # A tensor of its own: writing could reach a parameter, or what it is a view of.
+                new[slot] = self._backend.like(tensor, reply[slot])
+                self._keep(new[slot])
+        return new
 
     def _keep(self, tensor: Any) -> np.ndarray:
         # A container mostly returns what its last child did: that copy serves both.
@@ -212,7 +300,13 @@ class Recorder:
 
 
 @contextmanager
-def observe(network: Any, consumer: Consumer, *, share: bool = False) -> Iterator[Recorder]:
+def observe(
+    network: Any,
+    consumer: Consumer,
+    *,
+    share: bool = False,
+    given: GivenConsumer | None = None,
+) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
     Args:
@@ -220,12 +314,13 @@ def observe(network: Any, consumer: Consumer, *, share: bool = False) -> Iterato
             is removed when the context ends, also by an exception.
         consumer: Called with each record as the call completes.
         share: See `run`.
+        given: See `run`.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer, share=share)
+    recorder = Recorder(backend, consumer, share=share, given=given)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path)))
@@ -233,11 +328,11 @@ def observe(network: Any, consumer: Consumer, *, share: bool = False) -> Iterato
         yield recorder
 
 
-def _entering(recorder: Recorder, path: str) -> Callable[[Any], None]:
-    return lambda given: recorder.enter(path, given)
+def _entering(recorder: Recorder, path: str) -> Callable[[Any], Any]:
+    return lambda arguments: recorder.enter(path, arguments)
 
 
-def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], None]:
+def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], Any]:
     return lambda output: recorder.leave(module, output)
 
 
@@ -248,27 +343,31 @@ def run(
     dtype: FloatType,
     *,
     share: bool = False,
+    given: GivenConsumer | None = None,
 ) -> None:
     """Run a network once in evaluation mode and hand every module call to a consumer.
 
     Args:
         network: A torch Module or paddle Layer whose parameters have the dtype already.
         inputs: Its positional arguments; floating arrays are cast to the dtype.
-        consumer: Called with each record as the call completes.
+        consumer: Called with each record as the call completes. The values that it gives back
+            take the place of those that the call returned.
         dtype: The precision of the run.
         share: Hand out arrays that may share the tensors' memory: nothing is copied, and they
             hold only until the consumer returns. See `Record.kept`.
+        given: Called with each call as it starts; the values that it gives back take the place of
+            those that the call was given. Records then list no inputs.
 
     Raises:
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = [backend.from_numpy(_as(array, dtype)) for array in inputs]
+    tensors = [backend.argument(network, _as(array, dtype)) for array in inputs]
     exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
         backend.inference(network, dtype),
-        observe(network, consumer, share=share) as recorder,
-        exact(recorder.note),
+        observe(network, consumer, share=share, given=given) as recorder,
+        exact(recorder.noting),
     ):
         try:
             network(*tensors)

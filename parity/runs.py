@@ -6,21 +6,25 @@ Only numbers are kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parity.backends import backend_of
+import numpy as np
+
 from parity.compare import TensorError, tensor_error
-from parity.pair import Pairing, Unpaired
-from parity.paused import PausedRun
-from parity.record import CallKey, Record, Value, never_called, run
+from parity.error_map import FirstMaps
+from parity.pair import Pairing, Unpaired, partners
+from parity.record import CallKey, Record, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
-    from parity.backends import FloatType
+    from parity.error_map import ErrorMap
     from parity.precision import Floor
+    from parity.source import Source
+
+
+#: Classes that are made of other sublayers in either framework.
+WHOLE = frozenset({"MultiheadAttention", "MultiHeadAttention", "LSTM", "GRU", "RNN", "SimpleRNN"})
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class Slot:
     Attributes:
         shape: Its shape in torch.
         error: How far paddle's is from it.
+        where: Where in the tensor, for the run's first failures.
     """
 
     shape: tuple[int, ...]
     error: TensorError
+    where: ErrorMap | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,29 @@ class RunErrors:
     never_called: tuple[str, ...]
 
 
+def aligned(
+    ours: tuple[Value, ...], theirs: tuple[Value, ...]
+) -> list[tuple[str, Value | None, Value | None]]:
+    """Pair tensors by slot, lone ones whatever their slots; None stands for a missing partner."""
+    if len(ours) == len(theirs) == 1:
+        return [(ours[0].slot, ours[0], theirs[0])]
+    found = {value.slot: value for value in theirs}
+    both = [(value.slot, value, found.pop(value.slot, None)) for value in ours]
+    return [*both, *((slot, None, value) for slot, value in found.items())]
+
+
+def lone(ours: Value | None) -> Slot:
+    """Give the slot of a tensor that one side alone has."""
+    side, shape = ("paddle", ()) if ours is None else ("torch", ours.array.shape)
+    return Slot(shape, TensorError(None, 0.0, fault=f"only {side} returns it"))
+
+
 @dataclass
 class _Comparer:
     """Consumes paddle's records and keeps numbers only."""
 
     pairing: Pairing
+    maps: FirstMaps
     calls: dict[CallKey, CallErrors] = field(default_factory=dict)
     last: tuple[np.ndarray, np.ndarray, TensorError] | None = None
 
@@ -83,65 +107,72 @@ class _Comparer:
             )
 
     def _compare(self, ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, Slot]:
-        if len(ours) == len(theirs) == 1:
-            return {ours[0].slot: self._slot(ours[0], theirs[0])}
-        found = {value.slot: value for value in theirs}
-        slots = {value.slot: self._slot(value, found.pop(value.slot, None)) for value in ours}
-        extra = {slot: TensorError(None, 0.0, fault="only paddle returns it") for slot in found}
-        return slots | {slot: Slot((), error) for slot, error in extra.items()}
+        return {slot: self._slot(*pair) for slot, *pair in aligned(ours, theirs)}
 
     def _compare_common(
         self, ours: tuple[Value, ...], theirs: tuple[Value, ...]
     ) -> dict[str, Slot]:
-        common = {value.slot for value in ours} & {value.slot for value in theirs}
-        return self._compare(
-            tuple(value for value in ours if value.slot in common),
-            tuple(value for value in theirs if value.slot in common),
-        )
+        pairs = aligned(ours, theirs)
+        return {slot: self._slot(a, b) for slot, a, b in pairs if a is not None and b is not None}
 
-    def _slot(self, ours: Value, theirs: Value | None) -> Slot:
-        if theirs is None:
-            error = TensorError(None, 0.0, fault="only torch returns it")
-        else:
-            error = self._error(ours.array, theirs.array)
-        return Slot(ours.array.shape, error)
+    def _slot(self, ours: Value | None, theirs: Value | None) -> Slot:
+        if ours is None or theirs is None:
+            return lone(ours)
+        return self._measured(ours.array, theirs.array)
 
-    def _error(self, ours: np.ndarray, theirs: np.ndarray) -> TensorError:
+    def _measured(self, ours: np.ndarray, theirs: np.ndarray) -> Slot:
         # A container that returns its last child's tensors brings the same arrays again.
-        if self.last is None or self.last[0] is not ours or self.last[1] is not theirs:
-            self.last = ours, theirs, tensor_error(ours, theirs)
-        return self.last[2]
+        if self.last and self.last[0] is ours and self.last[1] is theirs:
+            return Slot(ours.shape, self.last[2])
+        error = tensor_error(ours, theirs)
+        self.last = ours, theirs, error
+        return Slot(ours.shape, error, self.maps.draw(ours, theirs, error))
 
 
 def compare_runs(
-    torch_module: Any,
-    paddle_layer: Any,
-    inputs: tuple[np.ndarray, ...],
-    *,
-    dtype: FloatType,
-    rename: Mapping[str, str],
+    ours: Source, theirs: Source, *, rename: Mapping[str, str], bound: float = np.inf
 ) -> RunErrors:
-    """Run two networks that have the dtype already, and measure every call of the second.
+    """Measure every call of the second run against its partner in the first.
 
     Args:
-        torch_module: The reference.
-        paddle_layer: The network in question.
-        inputs: The positional arguments of both.
-        dtype: The precision of both.
+        ours: Torch's run, the reference.
+        theirs: Paddle's, in the same precision.
         rename: Torch path prefix to paddle path prefix.
+        bound: The first errors beyond it get a map; without one, the first that have no figure.
 
     Raises:
         NetworkError: A network's forward raised.
     """
-    ours, theirs = (
-        {path for path, _ in backend_of(network).modules(network)}
-        for network in (torch_module, paddle_layer)
-    )
-    with PausedRun(torch_module, inputs, dtype) as records:
-        pairing = Pairing(records, rename, ours, theirs)
-        comparer = _Comparer(pairing)
-        run(paddle_layer, inputs, comparer, dtype, share=True)
+    paths = partners(ours.paths(), theirs.paths(), rename)
+    with ours.paused() as records:
+        pairing = Pairing(records, paths)
+        comparer = _Comparer(pairing, FirstMaps(bound))
+        theirs.stream(comparer)
         torch_only = pairing.left_over()
     calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
-    silent = never_called(torch_module, {path for path, _ in pairing.order})
-    return RunErrors(calls, torch_only, tuple(pairing.strangers), silent)
+    silent = ours.never_called({path for path, _ in pairing.order})
+    whole = _Whole(calls, paths)
+    return RunErrors(
+        calls,
+        tuple(call for call in torch_only if not whole.holds_ours(call.path)),
+        tuple(call for call in pairing.strangers if not whole.holds_theirs(call.path)),
+        tuple(path for path in silent if not whole.holds_ours(path)),
+    )
+
+
+class _Whole:
+    """The paired layers that the frameworks split up differently: what is inside needs no partner.
+
+    torch's attention calls none of its own, paddle's four Linear layers.
+    """
+
+    def __init__(self, calls: Mapping[CallKey, CallErrors], paths: Mapping[str, str]) -> None:
+        found = {c.name for c in calls.values() if c.kind in WHOLE and c.paddle_kind in WHOLE}
+        self._ours = tuple(f"{path}." for path in found)
+        self._theirs = tuple(f"{paths[path]}." for path in found)
+
+    def holds_ours(self, path: str) -> bool:
+        return path.startswith(self._ours)
+
+    def holds_theirs(self, path: str) -> bool:
+        return path.startswith(self._theirs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parity.check import check_parity
-from parity.report.terminal import as_text
 
 if TYPE_CHECKING:
     from parity.result import ParityResult
@@ -23,5 +22,7 @@ def assert_parity(
     __tracebackhide__ = True
     result = check_parity(torch_module, paddle_layer, inputs, **options)
     if not result:
+        from parity.report.terminal import as_text
+
         raise AssertionError(as_text(result))
     return result

@@ -19,6 +19,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import PADDLE_TYPES, DType
 from converters.errors import InputError
+from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
 from converters.formats.opcodes import (
@@ -41,7 +42,7 @@ EMPTY_ARRAY = b"h\x00h\x01K\x00\x85C\x01b\x87R"
 
 
 def _known() -> dict[tuple[str, str], Known]:
-    table = dict(NUMPY_GLOBALS)
+    table = BESIDE_GLOBALS | NUMPY_GLOBALS
     table[("collections", "OrderedDict")] = Known("collections.OrderedDict", call=StateDict)
     # Paddle pickles a lone tensor as the tuple (name, array), made by calling tuple.
     for module in ("builtins", "__builtin__"):
@@ -143,8 +144,8 @@ def write(file: BinaryIO, content: Content) -> None:
     for head, elements in content.pieces():
         file.write(text_opcode(head.key) + EMPTY_ARRAY)
         file.write(b"(K\x01" + tuple_opcodes(head.shape) + get_opcode(2 + types.index(head.type)))
-        file.write(b"\x89\x8e" + struct.pack("<Q", len(elements)))
-        file.write(elements)
+        file.write(b"\x89\x8e" + struct.pack("<Q", head.nbytes))
+        file.writelines(elements)
         file.write(b"tb" + (put_opcode(places[head.key]) if content.aliases else b""))
     seconds = content.aliases.items()
     file.writelines(text_opcode(second) + get_opcode(places[one]) for second, one in seconds)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from parity.precision import Floor
 
+    Noting = Callable[[], Callable[[Floor], None]]
+
 FloatType = Literal["float32", "float64"]
 
 
@@ -29,17 +31,26 @@ class Backend(Protocol):
     def modules(self, network: Any) -> Iterator[tuple[str, Any]]:
         """Yield every module with its path, root first as ''; a shared one once, as registered."""
 
+    def children(self, module: Any) -> Iterator[tuple[str, Any]]:
+        """Yield a module's own children with their names, a shared one under each."""
+
     def is_leaf(self, module: Any) -> bool:
         """Tell whether a module has no child modules."""
 
     def holds_weights(self, module: Any) -> bool:
         """Tell whether a module itself, not its children, registers parameters."""
 
-    def before(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(inputs)` before each forward of a module; the result removes the hook."""
+    def before(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act((args, kwargs))` before each forward of a module.
 
-    def after(self, module: Any, act: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `act(output)` after each forward of a module; the result removes the hook."""
+        Unless `act` gives None, the forward gets what it gives. The result removes the hook.
+        """
+
+    def after(self, module: Any, act: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `act(output)` after each forward of a module.
+
+        Unless `act` gives None, the caller gets what it gives. The result removes the hook.
+        """
 
     def is_tensor(self, value: Any) -> bool:
         """Tell whether a value is one of this framework's tensors."""
@@ -53,25 +64,57 @@ class Backend(Protocol):
     def from_numpy(self, array: np.ndarray) -> Any:
         """Make a tensor of the same shape, dtype and values."""
 
+    def like(self, tensor: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array on another tensor's device.
+
+        Integers and half precision take the other tensor's dtype, full and double precision keep
+        the array's.
+        """
+
+    def overwrite(self, tensor: Any, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+
+    def argument(self, network: Any, array: np.ndarray) -> Any:
+        """Make a tensor of an array where a network's parameters are."""
+
+    def device(self, network: Any) -> dict[str, str]:
+        """Say where a network runs, and how it multiplies float32 there."""
+
     def version(self, tensor: Any) -> int:
         """Count a tensor's in-place changes so far."""
 
     def inference(self, network: Any, dtype: FloatType) -> AbstractContextManager[None]:
-        """Run under evaluation mode without gradients.
+        """Run under evaluation mode without gradients, float32 multiplied in full (no TF32).
 
         Training flags, the generator of random numbers and the default dtype are what they
         were when the context ends, also by an exception.
         """
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for float64 kernels that are single precision inside.
 
         Args:
-            note: Called with each such kernel and its own error.
+            noting: Asked at each call of such a kernel; what it gives is told the kernel's own
+                error, at once or in the backward pass.
         """
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:
         """Copy a network and cast its floating parameters and buffers, leaving it untouched."""
+
+
+#: Classes that merely pass on what one child returns, and where they keep it.
+WRAPPERS = {
+    "torch.nn.parallel.data_parallel.DataParallel": "module",
+    "torch.nn.parallel.distributed.DistributedDataParallel": "module",
+    "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",
+    "paddle.distributed.parallel.DataParallel": "_layers",
+}
+
+
+def unwrapped(network: Any) -> Any:
+    """Give the network inside wrappers for several devices or for compilation."""
+    kind = f"{type(network).__module__}.{type(network).__name__}"
+    return unwrapped(getattr(network, WRAPPERS[kind])) if kind in WRAPPERS else network
 
 
 def require(network: Any, framework: str) -> None:

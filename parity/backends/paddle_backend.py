@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import platform
 from contextlib import AbstractContextManager, contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +17,7 @@ from parity.backends.paddle_exact import exact_kernels
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from parity.backends import FloatType
-    from parity.precision import Floor
+    from parity.backends import FloatType, Noting
 
 # Paddle 2.6 shows a hook the positional arguments alone.
 HOOKS_SEE_KEYWORDS = (
@@ -33,6 +34,11 @@ class PaddleBackend:
         """Yield every sublayer with its path, root first as ''."""
         yield from network.named_sublayers(include_self=True)
 
+    def children(self, module: paddle.nn.Layer) -> Iterator[tuple[str, paddle.nn.Layer]]:
+        """Yield a layer's own sublayers with their names, a shared one under each."""
+        found = module._sub_layers  # noqa: SLF001 - named_children leaves repetitions out
+        yield from ((name, child) for name, child in found.items() if child is not None)
+
     def is_leaf(self, module: paddle.nn.Layer) -> bool:
         """Tell whether a layer has no sublayers."""
         return next(module.children(), None) is None
@@ -41,16 +47,18 @@ class PaddleBackend:
         """Tell whether the layer itself registers parameters."""
         return bool(module.parameters(include_sublayers=False))
 
-    def before(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+    def before(self, module: paddle.nn.Layer, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""
         if not HOOKS_SEE_KEYWORDS:
-            return module.register_forward_pre_hook(lambda _, args: act((args, {}))).remove
+            return module.register_forward_pre_hook(
+                lambda _, args: (act((args, {})) or (None,))[0]
+            ).remove
         handle = module.register_forward_pre_hook(
             lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
         )
         return handle.remove
 
-    def after(self, module: paddle.nn.Layer, act: Callable[[Any], None]) -> Callable[[], None]:
+    def after(self, module: paddle.nn.Layer, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act(output)` after each forward."""
         return module.register_forward_post_hook(lambda _, __, output: act(output)).remove
 
@@ -73,6 +81,34 @@ class PaddleBackend:
         """Make a tensor of the same shape, dtype and values."""
         return paddle.to_tensor(array.copy())
 
+    def like(self, tensor: paddle.Tensor, array: np.ndarray) -> paddle.Tensor:
+        """Make a tensor of an array on another tensor's device."""
+        made = paddle.to_tensor(array.copy(), place=tensor.place)
+        keeps = tensor.dtype in {paddle.float32, paddle.float64}
+        return made if keeps else made.astype(tensor.dtype)
+
+    def overwrite(self, tensor: paddle.Tensor, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+        shared = self.view(tensor)
+        if shared.flags.writeable and hasattr(tensor, "__dlpack__") and tensor.place.is_cpu_place():
+            shared[...] = array
+        else:
+            tensor.set_value(array)
+
+    def argument(self, network: paddle.nn.Layer, array: np.ndarray) -> paddle.Tensor:
+        """Make a tensor of an array where a network's parameters are."""
+        return paddle.to_tensor(array.copy(), place=_place(network))
+
+    def device(self, network: paddle.nn.Layer) -> dict[str, str]:
+        """Say where a network runs, and how it multiplies float32 there."""
+        place = _place(network)
+        if place is None or place.is_cpu_place():
+            return {"kind": "cpu", "name": platform.machine()}
+        kind = str(place).removeprefix("Place(").partition(":")[0]
+        name = paddle.device.cuda.get_device_name(place) if kind == "gpu" else str(place)
+        tf32 = "off" if _tf32_switches() else "unknown"
+        return {"kind": kind, "name": name, "tf32": tf32}
+
     def version(self, tensor: paddle.Tensor) -> int:
         """Count a tensor's in-place changes."""
         return int(tensor.inplace_version)
@@ -84,7 +120,7 @@ class PaddleBackend:
         training = [(layer, layer.training) for layer in layers]
         default, random = paddle.get_default_dtype(), paddle.get_rng_state()
         try:
-            with paddle.no_grad():
+            with paddle.no_grad(), full_float32():
                 paddle.set_default_dtype(dtype)
                 network.eval()
                 yield
@@ -94,9 +130,9 @@ class PaddleBackend:
             for layer, flag in training:
                 layer.training = flag
 
-    def exact_kernels(self, note: Callable[[Floor], None]) -> AbstractContextManager[None]:
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
         """Let exact results stand in for single-precision kernels; see `paddle_exact`."""
-        return exact_kernels(note)
+        return exact_kernels(noting)
 
     def copy_as(self, network: paddle.nn.Layer, dtype: FloatType) -> paddle.nn.Layer:
         """Copy a network and cast its floating parameters and buffers."""
@@ -125,3 +161,31 @@ def _cast(network: paddle.nn.Layer, dtype: FloatType) -> None:
         paddle.set_default_dtype(default)
     for layer, name, buffer in whole:
         setattr(layer, name, buffer)
+
+
+def _place(network: paddle.nn.Layer) -> Any:
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return next((tensor.place for tensor in tensors), None)
+
+
+def _tf32_switches() -> list[tuple[Callable[[], bool], Callable[[bool], None]]]:
+    core = paddle.base.core if hasattr(paddle, "base") else paddle.fluid.core
+    names = ("cublas", "cudnn")
+    return [
+        (getattr(core, f"get_{name}_switch"), getattr(core, f"set_{name}_switch"))
+        for name in names
+        if hasattr(core, f"set_{name}_switch")
+    ]
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Multiply float32 in full on GPUs, not in TF32, which is Paddle's default there."""
+    before = [(write, read()) for read, write in _tf32_switches()]
+    try:
+        for write, _ in before:
+            write(False)
+        yield
+    finally:
+        for write, value in before:
+            write(value)

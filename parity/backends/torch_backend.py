@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import itertools
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import platform
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+
+from parity.backends.torch_exact import exact_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
 
-    from parity.backends import FloatType
-    from parity.precision import Floor
+    from parity.backends import FloatType, Noting
 
 
 _UNCOUNTED = itertools.count(start=-1, step=-1)
@@ -30,6 +32,11 @@ class TorchBackend:
         """Yield every module with its path, root first as ''."""
         yield from network.named_modules()
 
+    def children(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Yield a module's own children with their names, a shared one under each."""
+        found = module._modules  # noqa: SLF001 - named_children leaves repetitions out
+        yield from ((name, child) for name, child in found.items() if child is not None)
+
     def is_leaf(self, module: torch.nn.Module) -> bool:
         """Tell whether a module has no children."""
         return next(module.children(), None) is None
@@ -38,14 +45,14 @@ class TorchBackend:
         """Tell whether the module itself registers parameters."""
         return next(module.parameters(recurse=False), None) is not None
 
-    def before(self, module: torch.nn.Module, act: Callable[[Any], None]) -> Callable[[], None]:
+    def before(self, module: torch.nn.Module, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""
         handle = module.register_forward_pre_hook(
             lambda _, args, kwargs: act((args, kwargs)), with_kwargs=True
         )
         return handle.remove
 
-    def after(self, module: torch.nn.Module, act: Callable[[Any], None]) -> Callable[[], None]:
+    def after(self, module: torch.nn.Module, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act(output)` after each forward."""
         return module.register_forward_hook(lambda _, __, output: act(output)).remove
 
@@ -64,6 +71,27 @@ class TorchBackend:
         """Make a tensor of the same shape, dtype and values."""
         return torch.from_numpy(array.copy())
 
+    def like(self, tensor: torch.Tensor, array: np.ndarray) -> torch.Tensor:
+        """Make a tensor of an array on another tensor's device."""
+        made = self.from_numpy(array).to(tensor.device)
+        keeps = tensor.dtype in {torch.float32, torch.float64}
+        return made if keeps else made.to(tensor.dtype)
+
+    def overwrite(self, tensor: torch.Tensor, array: np.ndarray) -> None:
+        """Write values into a tensor's own memory."""
+        tensor.detach().copy_(self.from_numpy(array))
+
+    def argument(self, network: torch.nn.Module, array: np.ndarray) -> torch.Tensor:
+        """Make a tensor of an array where a network's parameters are."""
+        return self.from_numpy(array).to(_place(network))
+
+    def device(self, network: torch.nn.Module) -> dict[str, str]:
+        """Say where a network runs, and how it multiplies float32 there."""
+        place = _place(network)
+        if place.type != "cuda":
+            return {"kind": place.type, "name": platform.machine()}
+        return {"kind": "cuda", "name": torch.cuda.get_device_name(place), "tf32": "off"}
+
     def version(self, tensor: torch.Tensor) -> int:
         """Count a tensor's in-place changes."""
         if tensor.is_inference():
@@ -77,7 +105,7 @@ class TorchBackend:
         training = [(module, module.training) for module in network.modules()]
         default = torch.get_default_dtype()
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.random.fork_rng(), torch.no_grad(), full_float32():
                 torch.set_default_dtype(getattr(torch, dtype))
                 network.eval()
                 yield
@@ -86,10 +114,35 @@ class TorchBackend:
             for module, flag in training:
                 module.training = flag
 
-    def exact_kernels(self, _note: Callable[[Floor], None]) -> AbstractContextManager[None]:
-        """Change nothing: torch's float64 kernels are double precision throughout."""
-        return nullcontext()
+    def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
+        """Let exact gradients stand in for single-precision ones; see `torch_exact`."""
+        return exact_gradients(noting)
 
     def copy_as(self, network: torch.nn.Module, dtype: FloatType) -> torch.nn.Module:
         """Copy a network and cast its floating parameters and buffers."""
         return copy.deepcopy(network).to(getattr(torch, dtype))
+
+
+def _place(network: torch.nn.Module) -> torch.device:
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Multiply float32 in full on GPUs, not in TF32, which is torch's default for convolutions."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    flags: list[tuple[Any, str, Any]]
+    if hasattr(cudnn, "conv"):
+        # torch 2.9 and later: a mixture of old and new names makes reading the old ones raise.
+        flags = [(part, "fp32_precision", "ieee") for part in (matmul, cudnn.conv, cudnn.rnn)]
+    else:
+        flags = [(part, "allow_tf32", False) for part in (matmul, cudnn)]
+    before = [getattr(part, name) for part, name, _ in flags]
+    try:
+        for part, name, value in flags:
+            setattr(part, name, value)
+        yield
+    finally:
+        for (part, name, _), value in zip(flags, before, strict=True):
+            setattr(part, name, value)

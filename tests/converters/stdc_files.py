@@ -9,7 +9,7 @@ from samples import array_tensor, bits, generator
 
 from converters.checkpoint import Checkpoint
 from converters.elements import target_arrays
-from converters.execute import written_entries
+from converters.execution import written_entries
 from stdc_port import torch_nets
 
 DEPTHS = {"stdc1": (2, 2, 2), "stdc2": (4, 5, 3)}

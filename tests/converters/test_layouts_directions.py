@@ -18,7 +18,7 @@ from stdc_files import CLASSES, arrays_of, mmseg, paddleseg, values
 
 from converters import plan_conversion
 from converters.checkpoint import Checkpoint
-from converters.execute import metadata_of
+from converters.execution import metadata_of
 from converters.plan import ConversionPlan
 from stdc_port import paddle_nets, spec
 

@@ -1,0 +1,107 @@
+"""Weights apart from a network: of a file, of a dump, or made from a seed.
+
+They are carried into a network of either framework in the precision of a run. What the converter
+computes on the way is computed in double precision from the values of the file, so that a float64
+run is not given a folded scale that was rounded to float32 (6e-8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+import converters
+from converters.bits import raw
+from converters.convert import lazy
+from converters.plan import without_prefix
+from converters.transforms import to_float64
+from parity.backends import backend_of
+from parity.pair import renamed
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from converters import LazyTensor
+
+FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A state dict that no network holds yet.
+
+    Attributes:
+        tensors: Its tensors by key.
+        framework: Whose keys and layouts they have.
+        source: Where they come from, for people.
+        repeatable: Somebody else can have them from there: a file, or a seed.
+    """
+
+    tensors: Mapping[str, LazyTensor]
+    framework: Literal["torch", "paddle"]
+    source: str
+    repeatable: bool = True
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Weights:
+        """Take those of a checkpoint of either framework, without its wrappers' prefixes.
+
+        Raises:
+            converters.InputError: The file cannot be read.
+        """
+        checkpoint = converters.read_checkpoint(str(path))
+        tensors = {name: checkpoint[key] for name, key in without_prefix(checkpoint).items()}
+        return cls(tensors, checkpoint.framework, checkpoint.path.name)
+
+    @classmethod
+    def of(cls, network: Any) -> Weights:
+        """Take a network's own, as they are."""
+        state = {key: lazy(key, value) for key, value in network.state_dict().items()}
+        return cls(state, backend_of(network).name, "the network's own", repeatable=False)
+
+    def values(self, dtype: str = "") -> dict[str, np.ndarray]:
+        """Give the values, all floating ones in a precision; '' keeps each tensor's own."""
+        return {key: _cast(tensor, dtype) for key, tensor in self.tensors.items()}
+
+    def sha256(self) -> str:
+        """Give a fingerprint of names, shapes and values, whatever the types they are stored in."""
+        digest = hashlib.sha256()
+        for key in sorted(self.tensors):
+            tensor = self.tensors[key]
+            digest.update(f"{key} {list(tensor.shape)}\n".encode())
+            digest.update(raw(_cast(tensor, "float64")))
+        return digest.hexdigest()
+
+    def fitted(
+        self, network: Any, dtype: str = "", rename: Mapping[str, str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Give the values by a network's keys, converted if it is the other framework's.
+
+        Args:
+            network: Its layer kinds settle every layout; it is only read.
+            dtype: The precision of all floating values; '' keeps each tensor's own.
+            rename: Torch path prefix to paddle path prefix.
+
+        Raises:
+            converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
+            converters.InputError: The network holds a layer for which there is no rule.
+        """
+        values = self.values(dtype)
+        if backend_of(network).name == self.framework:
+            return values
+        names = dict(rename or {})
+        if self.framework == "paddle":
+            names = {theirs: ours for ours, theirs in names.items()}
+        state = {renamed(key, names): value for key, value in values.items()}
+        return converters.convert_state_dict(state, network)
+
+
+def _cast(tensor: LazyTensor, dtype: str) -> np.ndarray:
+    array = tensor.load()
+    if tensor.dtype not in FLOATS or not dtype:
+        return array
+    return to_float64(array, tensor.type).astype(dtype)

@@ -1,0 +1,116 @@
+"""What a dump says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from parity.backends import FloatType
+
+FORMAT = "stdc-parity dump"
+VERSION = 1
+#: The member that holds the manifest; it is written last.
+MEMBER = "manifest.json"
+
+
+class DumpError(ValueError):
+    """A dump cannot be read, or two of them cannot be compared; says why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of the network, called or not.
+
+    Attributes:
+        path: Its path, '' for the network.
+        weights: It registers parameters of its own.
+    """
+
+    path: str
+    weights: bool
+
+
+@dataclass(frozen=True)
+class Input:
+    """One positional argument of the network.
+
+    Attributes:
+        shape: Its sizes.
+        dtype: Its numpy type, before the cast to a run's precision.
+        sha256: Of its values.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dump says of itself.
+
+    Attributes:
+        framework: Whose network ran.
+        title: What it is, for people.
+        precisions: The runs it holds, in order.
+        inputs: What the network was given; the values are members of the dump.
+        weights_from: Where the weights come from, for people.
+        weights_sha256: Of the weights that were given, before any conversion.
+        own_weights: They are the network's own, and nothing connects them with the other's.
+        weights_stored: No file holds them; they are members of the dump.
+        modules: All of the network's modules.
+        versions: Of the framework, numpy, Python and this package.
+        device: Where it ran, and how single precision was computed there.
+        converted: What differs between a converted file and the conversion, by tensor.
+        notes: What a reader of the comparison should know.
+    """
+
+    framework: Literal["torch", "paddle"]
+    title: str
+    precisions: tuple[FloatType, ...]
+    inputs: tuple[Input, ...]
+    weights_from: str
+    weights_sha256: str
+    own_weights: bool
+    weights_stored: bool
+    modules: tuple[Module, ...]
+    versions: Mapping[str, str]
+    device: Mapping[str, str]
+    converted: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain values, the format's name and version among them."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Manifest:
+        """Make a manifest of what `to_json` gave.
+
+        Raises:
+            DumpError: It is something else, or of another version.
+        """
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise DumpError("no dump of stdc-parity")
+        version = content.pop("version", None)
+        if version != VERSION:
+            raise DumpError(f"a dump of format {version}; this version reads format {VERSION}")
+        try:
+            return cls(**{name: _READERS.get(name, _same)(x) for name, x in content.items()})
+        except (TypeError, KeyError) as error:
+            raise DumpError(f"an incomplete dump ({error})") from error
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS = {
+    "precisions": tuple,
+    "notes": tuple,
+    "modules": lambda rows: tuple(Module(**row) for row in rows),
+    "inputs": lambda rows: tuple(Input(**{**row, "shape": tuple(row["shape"])}) for row in rows),
+}

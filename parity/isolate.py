@@ -1,0 +1,95 @@
+"""Each layer's own errors, beside the inherited ones: forced runs until nothing stays hidden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from parity.assemble import map_bounds
+from parity.blame import Blame, blame
+from parity.forced import forced_run
+from parity.precision import State
+from parity.source import LiveRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from parity.backends import FloatType
+    from parity.record import CallKey
+    from parity.result import ParityResult
+
+ISOLATION = ("auto", "always", "never")
+#: A parent that hands over wrong values hides what its child does with right ones: one more run
+#: shows it. Deeper nesting of such faults than this stays 'inherited'.
+ROUNDS = 4
+
+
+def wanted(isolation: str, result: ParityResult) -> bool:
+    """Tell whether own errors are to be measured: 'auto' means where some call is no match."""
+    if isolation == "auto":
+        layers = (layer for layer in result.layers if layer.phase == "forward")
+        return any(layer.state is not State.MATCH for layer in layers)
+    return isolation == "always"
+
+
+def isolated(
+    result: ParityResult,
+    copies: Callable[[FloatType], tuple[Any, Any]],
+    inputs: tuple[np.ndarray, ...],
+    rename: Mapping[str, str],
+) -> ParityResult:
+    """Add every call's own errors to a result.
+
+    Args:
+        result: What the plain runs found.
+        copies: Makes fresh copies of both networks in a precision.
+        inputs: The positional arguments of both.
+        rename: Torch path prefix to paddle path prefix.
+
+    Raises:
+        NetworkError: A network's forward raised.
+    """
+    found = _blamed(result, copies, inputs, rename)
+    layers = tuple(
+        replace(layer, own=found.own.get(key, ()), between=found.between.get(key))
+        if layer.phase == "forward"
+        else layer
+        for layer in result.layers
+        for key in [(layer.name, layer.call)]
+    )
+    known = {(layer.name, layer.call) for layer in layers}
+    faults = tuple(key for key in found.faults if key in known)
+    return replace(result, layers=layers, faults=faults)
+
+
+def _blamed(
+    result: ParityResult,
+    copies: Callable[[FloatType], tuple[Any, Any]],
+    inputs: tuple[np.ndarray, ...],
+    rename: Mapping[str, str],
+) -> Blame:
+    freed: frozenset[CallKey] = frozenset()
+    bounds = map_bounds(result.precisions, result.tol, result.tol64)
+    for _ in range(ROUNDS):
+        runs = {
+            dtype: forced_run(
+                *(LiveRun(network, inputs, dtype) for network in copies(dtype)),
+                rename=rename,
+                exchange_given=freed,
+                bound=bounds[dtype],
+            )
+            for dtype in result.precisions
+        }
+        found = blame(
+            runs.get("float32", {}),
+            runs.get("float64", {}),
+            freed=freed,
+            tol=result.tol,
+            tol64=result.tol64,
+        )
+        if found.deceived <= freed:
+            break
+        freed |= found.deceived
+    return found

@@ -1,0 +1,151 @@
+"""Two dumps are judged as two live networks are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import parity_toys as toys
+import pytest
+import torch
+
+import converters
+from parity import State, check_parity
+from parity.carry import Weights
+from parity.dump import DumpError, diff_dumps, write_dump
+
+Pair = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dumps")
+
+
+@pytest.fixture(scope="module")
+def reference(folder: Path) -> Path:
+    write_dump(toys.torch_model(), toys.images(), folder / "torch.npz")
+    return folder / "torch.npz"
+
+
+def of_paddle(folder: Path, layer: Any, **options: Any) -> Path:
+    path = folder / "paddle.npz"
+    options = {"weights": Weights.of(toys.torch_model()), **options}
+    write_dump(layer, options.pop("inputs", toys.images()), path, force=True, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    "build", [toys.paddle_model, toys.paddle_wrong_pool, toys.paddle_wrong_epsilon]
+)
+def test_a_diff_says_what_a_live_check_does(reference: Path, folder: Path, build: Any) -> None:
+    live = check_parity(toys.torch_model(), build(), toys.images(), isolation="never")
+    stored = diff_dumps(reference, of_paddle(folder, build()))
+    assert bool(stored) == bool(live)
+    assert stored.layers == live.layers
+    assert stored.first_divergence == live.first_divergence
+    assert stored.failures == live.failures
+
+
+def test_the_order_of_the_two_does_not_matter(reference: Path, folder: Path) -> None:
+    other = of_paddle(folder, toys.paddle_wrong_pool())
+    assert diff_dumps(reference, other) == diff_dumps(other, reference)
+
+
+def test_another_order_of_calls_pairs_all_the_same(folder: Path) -> None:
+    class Turned(toys.PaddleBlock):
+        def forward(self, x: Any) -> Any:
+            out = self.relu(self.bn(self.conv(x)))
+            self.side(out)
+            return super().forward(x)
+
+    ours, theirs = folder / "a.npz", folder / "b.npz"
+    model = toys.torch_model()
+    write_dump(model, toys.images(), ours)
+    write_dump(toys.PaddleModel(Turned()), toys.images(), theirs, weights=Weights.of(model))
+    result = diff_dumps(ours, theirs)
+    assert not result
+    assert {(call.path, call.call) for call in result.paddle_only} >= {("block.conv", 1)}
+
+
+def test_other_inputs_are_refused(reference: Path, folder: Path) -> None:
+    for inputs, said in (
+        (toys.images(seed=4), "input 0 has other values"),
+        (toys.images()[:1], "float32 2×3×9×7"),
+        (toys.images().astype("float64"), "float64 2×3×9×7"),
+    ):
+        other = of_paddle(folder, toys.paddle_model(), inputs=inputs)
+        with pytest.raises(DumpError, match=said):
+            diff_dumps(reference, other)
+
+
+def test_other_weights_are_refused(reference: Path, folder: Path) -> None:
+    other = of_paddle(folder, toys.paddle_model(), weights=Weights.of(toys.torch_model(2)))
+    with pytest.raises(DumpError, match=r"other weights.*stdc-parity dump .*torch\.npz"):
+        diff_dumps(reference, other)
+
+
+def test_two_of_one_framework_are_refused(reference: Path) -> None:
+    with pytest.raises(DumpError, match="both of torch"):
+        diff_dumps(reference, reference)
+
+
+def test_precisions_that_only_one_has_are_left_out(reference: Path, folder: Path) -> None:
+    other = of_paddle(folder, toys.paddle_wrong_epsilon(), precision="float32")
+    result = diff_dumps(reference, other)
+    assert result.precisions == ("float32",)
+    assert any("holds float32 alone" in note for note in result.notes)
+    # Without float64 nothing tells the wrong epsilon: it is within the float32 tolerance.
+    assert result
+    assert not diff_dumps(reference, other, tol=1e-9)
+    double = folder / "double.npz"
+    write_dump(toys.torch_model(), toys.images(), double, precision="float64")
+    with pytest.raises(DumpError, match="float64 alone"):
+        diff_dumps(double, other)
+
+
+def test_own_weights_are_compared_by_what_they_compute(reference: Path, folder: Path) -> None:
+    strangers = diff_dumps(reference, of_paddle(folder, toys.paddle_model(), weights=None))
+    assert not strangers
+    assert any("weights of its own" in note for note in strangers.notes)
+    layer = toys.paddle_model()
+    state = converters.convert_state_dict(toys.torch_model().state_dict(), layer)
+    layer.set_state_dict(state)
+    assert diff_dumps(reference, of_paddle(folder, layer, weights=None))
+
+
+def test_a_converted_file_is_compared_by_the_one_side_alone(reference: Path, folder: Path) -> None:
+    import paddle
+
+    file = folder / "model.pdparams"
+    state = converters.convert_state_dict(toys.torch_model().state_dict(), toys.paddle_model())
+    for change in (0, 1e-3):
+        wrong = state | {"out.bias": state["out.bias"] + np.float32(change)}
+        paddle.save({key: paddle.to_tensor(value) for key, value in wrong.items()}, str(file))
+        result = diff_dumps(reference, of_paddle(folder, toys.paddle_model(), converted=file))
+        assert bool(result) == (change == 0)
+        assert [w.name for w in result.weights] == (["out.bias"] if change else [])
+
+
+def test_the_floors_of_paddles_kernels_come_along(folder: Path) -> None:
+    class Resize(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.nn.functional.interpolate(
+                x, size=(23, 31), mode="bilinear", align_corners=True
+            )
+
+    import paddle
+
+    class PaddleResize(paddle.nn.Layer):
+        def forward(self, x: Any) -> Any:
+            return paddle.nn.functional.interpolate(
+                x, size=(23, 31), mode="bilinear", align_corners=True
+            )
+
+    ours, theirs = folder / "c.npz", folder / "d.npz"
+    write_dump(Resize(), toys.images(), ours)
+    write_dump(PaddleResize(), toys.images(), theirs, weights=Weights.of(Resize()))
+    result = diff_dumps(ours, theirs)
+    assert [layer.state for layer in result.layers] == [State.MATCH]
+    assert "float64 floor of bilinear resize" in result.layers[0].reason

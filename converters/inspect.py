@@ -51,6 +51,7 @@ class Inspection:
         arch: the network, ``generic`` if its keys belong to no known one.
         variant: whose implementation of it.
         num_classes: its outputs, None if unknown.
+        content: which part of it the file holds, '' if all.
         unknown: why the network could not be told, '' if it could.
         kinds: number of layers per kind; in an unknown network as their tensors tell it.
         dtypes: number of tensors per element type, aliases left out.
@@ -67,6 +68,7 @@ class Inspection:
     arch: str
     variant: str
     num_classes: int | None
+    content: str
     unknown: str
     kinds: dict[str, int]
     dtypes: dict[str, int]
@@ -96,7 +98,8 @@ class Inspection:
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         yield f"file      {self.path}  ({self.format}, {self.bytes / 1e6:.1f} MB{inside})"
         name = " ".join(filter(None, (self.arch, self.variant)))
-        yield f"network   {name}{classes}, {self.framework}"
+        content = f", {self.content} alone" if self.content else ""
+        yield f"network   {name}{classes}{content}, {self.framework}"
         if self.unknown:
             yield f"          {self.unknown}"
         yield f"layers    {counted(self.kinds) or 'unknown'}"
@@ -138,8 +141,9 @@ def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspectio
         arch=layout.arch,
         variant=layout.variant,
         num_classes=layout.num_classes,
+        content=layout.content,
         unknown=unknown,
-        kinds=dict(Counter(layer.kind for layer in layout.layers)),
+        kinds=dict(Counter(layer.kind for layer in layout.layers if not layer.spare)),
         dtypes=dict(Counter(tensor.dtype for tensor in tensors if not tensor.alias_of)),
         tensors=tensors,
         skipped=dict(checkpoint.skipped),

@@ -59,6 +59,8 @@ class ConversionReport:
         problems: what strictness would have refused; empty after a strict conversion.
         verified: the written file was read back and every tensor agreed bit for bit.
         inexact: what the target's network computes differently from the source's, in words.
+        content: which part of the network the source holds, '' if all.
+        hints: what to know when the target is loaded, in words.
     """
 
     source: FileFacts
@@ -73,6 +75,8 @@ class ConversionReport:
     problems: tuple[str, ...]
     verified: bool
     inexact: tuple[str, ...] = ()
+    content: str = ""
+    hints: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -108,7 +112,8 @@ class ConversionReport:
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
         yield f"source  {self.source.path}  ({self.source.format}{inside})"
-        yield f"network {network}{classes}"
+        content = f", {self.content} alone" if self.content else ""
+        yield f"network {network}{classes}{content}"
 
     def _rows(self) -> Iterator[tuple[str, int | str, str]]:
         """Yield the table of actions: how many, and what each means."""
@@ -123,6 +128,8 @@ class ConversionReport:
             yield f"skipped {name}: {what}", ""
         for line in self.inexact:
             yield f"inexact {line}", "yellow"
+        for line in self.hints:
+            yield f"hint    {line}", "cyan"
         for problem in self.problems:
             yield f"problem {problem}", "red"
         if self.target.format:

@@ -150,9 +150,19 @@ def plan_conversion(
     )
 
 
-def native_keys(checkpoint: Checkpoint) -> Mapping[str, str]:
-    """Return a checkpoint's keys by the names that this project has for them."""
-    return Source.of(checkpoint, checkpoint.framework, UserRules()).native().names
+def native_keys(checkpoint: Checkpoint, rules: UserRules | None = None) -> Mapping[str, str]:
+    """Return a checkpoint's keys by the names that this project has for them.
+
+    Args:
+        checkpoint: whose keys.
+        rules: the user's renames and drops.
+
+    Raises:
+        InputError: two keys get the same name, or a rule fits no key.
+    """
+    source = Source.of(checkpoint, checkpoint.framework, rules or UserRules())
+    dropped = {source.names[name] for name in source.dropped}
+    return {name: key for name, key in source.native().names.items() if key not in dropped}
 
 
 def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:

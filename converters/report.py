@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from converters.plan import Entry
+from converters.tables import plain_lines, rich_table
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
 
+# Columns of numbers.
+RIGHT = (1,)
 MEANING = {
     "copy": "as it is",
     "rename": "other name, same elements",
@@ -87,25 +90,16 @@ class ConversionReport:
 
     def plain(self) -> str:
         """Return the report as lines, none of them broken: for a pipe or a file."""
-        rows = [(action, str(number), why) for action, number, why in self._rows()]
-        first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-        table = (f"{one:{first}} {two:>{second}} {three}" for one, two, three in rows)
+        table = plain_lines(list(self._rows()), RIGHT)
         return "\n".join((*self._head(), *table, *(text for text, _ in self._tail())))
 
     def __rich__(self) -> RenderableType:
         """Return the report for a terminal."""
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 1))
-        for justify in ("left", "right", "left"):
-            table.add_column(justify=justify)
-        for action, number, why in self._rows():
-            # Text, not markup: a key or a reason may hold brackets.
-            table.add_row(action, str(number), Text(why))
         tail = (Text(text, style=style) for text, style in self._tail())
-        return Group(*map(Text, self._head()), table, *tail)
+        return Group(*map(Text, self._head()), rich_table(list(self._rows()), RIGHT), *tail)
 
     def _head(self) -> Iterator[str]:
         network = " ".join(filter(None, (self.arch, self.variant)))
@@ -115,12 +109,12 @@ class ConversionReport:
         content = f", {self.content} alone" if self.content else ""
         yield f"network {network}{classes}{content}"
 
-    def _rows(self) -> Iterator[tuple[str, int | str, str]]:
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield the table of actions: how many, and what each means."""
         yield "action", "tensors", "what it means"
         for action, count in self.counts.items():
-            yield action, count, meaning(action, self.entries)
-        yield "all", len(self.entries), "source and target keys, each counted once"
+            yield action, str(count), meaning(action, self.entries)
+        yield "all", str(len(self.entries)), "source and target keys, each counted once"
 
     def _tail(self) -> Iterator[tuple[str, str]]:
         """Yield the lines behind the table, each with its style."""

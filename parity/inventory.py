@@ -27,11 +27,13 @@ class Unit:
         torch_path: Its path as torch's classes would name it.
         signature: Its kind, and the shapes of its weights as torch has them. No settings, and no
             biases: what differs there is to be found, not to keep partners apart.
+        folded: It is an in-place ABN, whose scale is |weight| + eps.
     """
 
     path: str
     torch_path: str
     signature: Signature
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Inventory:
             ours = backend_of(self.network).name == "torch" or layer.paddle is None
             path = self.first.get(layer.path if ours else str(layer.paddle))
             if path is not None and path not in found:
-                found[path] = Unit(path, layer.path, _signature(layer))
+                folded = layer.kind == "inplace_abn"
+                found[path] = Unit(path, layer.path, _signature(layer), folded)
         return found
 
     @cached_property

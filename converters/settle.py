@@ -114,7 +114,7 @@ def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
         InputError: the keys are a family's, but of another network than ``arch``.
     """
     if target is not None:
-        layout = with_folds(target_layout.layout_of(target), source.rules)
+        layout = target_layout.layout_of(target)
         # Keys of a user's own network may look like the beginning of a family.
         with suppress(InputError):
             if family := stdc.detect(source.shapes(), framework=source.framework):
@@ -173,21 +173,6 @@ def variant_of(source: Source, family: Layout) -> str:
         not family.arch.endswith("-seg") or {said, family.variant} <= {"mmseg", "mmseg-relu"}
     )
     return said if same else source.naming.variant or family.variant
-
-
-def with_folds(layout: Layout, rules: UserRules) -> Layout:
-    """Return a target's layout with the norms folded that the user's rules call in-place ABN.
-
-    The target's own class cannot tell: there a folded norm is a plain one.
-    """
-    named = (rules.kind_of(layer.path) == "inplace_abn" for layer in layout.layers)
-    layers = tuple(
-        replace(layer, kind="inplace_abn", tensors=None)
-        if folded and layer.kind == "batch_norm"
-        else layer
-        for layer, folded in zip(layout.layers, named, strict=True)
-    )
-    return replace(layout, layers=layers)
 
 
 def with_family(layout: Layout, family: Layout) -> Layout:

@@ -111,6 +111,7 @@ def _within(path: str, outer: str) -> bool:
 
 
 def _signature(layer: Layer) -> Signature:
-    rows = {row.torch for row in layer.rows if row.paddle is not None and not row.zero}
-    shapes = ((name, tuple(shape)) for name, shape in layer.shapes.items() if name in rows)
+    rows = (row for row in layer.rows if row.paddle is not None and not row.zero)
+    told = {row.torch for row in rows} - {"bias"}
+    shapes = ((name, tuple(shape)) for name, shape in layer.shapes.items() if name in told)
     return SAME_KIND.get(layer.kind, layer.kind), tuple(sorted(shapes))

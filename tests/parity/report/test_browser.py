@@ -84,6 +84,8 @@ def test_it_is_whole_readable_and_asks_for_nothing(
         assert section.is_displayed(), section.get_attribute("id")
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.ask(overflow) == 0
+    for table in page.find_elements(By.CSS_SELECTOR, ".tall"):
+        assert browser.ask("return arguments[0].scrollWidth - arguments[0].clientWidth", table) == 0
     for opener in page.find_elements(By.CSS_SELECTOR, "summary"):
         opener.click()
     assert browser.ask(CONTRAST) == []
@@ -224,6 +226,9 @@ def test_maps_are_drawn_with_scale_and_read_by_pointer_and_keyboard(
     unlike, inside, inside_too, border = map(tuple, colours[2:])
     assert inside == inside_too
     assert len({unlike, inside, border}) == 3
+    for colour, kind in ((inside, "within"), (unlike, "unlike")):
+        swatch = card.find_element(By.CSS_SELECTOR, f".swatch.{kind}")
+        assert swatch.value_of_css_property("background-color") == f"rgba{(*colour[:3], 1)}"
     caption = card.find_element(By.TAG_NAME, "figcaption")
     assert caption.text == "own error, 16 × 40 places"
     canvas.send_keys(Keys.ARROW_RIGHT)

@@ -194,7 +194,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, report: Path) -> None
     assert "map" in reached
     head(page, "float32").send_keys(Keys.ENTER)
     # The network itself: its float32 error is beyond all numbers.
-    assert names(page)[0] == "the network's own forward"
+    assert names(page)[0] == "the network itself"
     assert page.switch_to.active_element.text.startswith("float32")
 
 

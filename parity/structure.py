@@ -203,21 +203,15 @@ class _Search:
         apart = dict.fromkeys(self._apart(names), NO_PARTNER) if self.assumed else {}
         key_names = _needed(self.rename, self.containers | keys)
         ours, theirs = self.open_ours, self.open_theirs
-        folded = [path for path in self.pairs if self.ours.units[path].folded]
         return Structure(
             rename=names | apart,
             key_rename=key_names,
             assumed=tuple(self._told()),
             torch_only=_lone(self.ours, ours, self.kinds[0]),
             paddle_only=_lone(self.theirs, theirs, self.kinds[1]),
-            left_out=(
-                *_unused(self.ours, ours, self.kinds[0]),
-                *self._second(key_names),
-                # Some in-place ABN extend torch's norm and count batches; nobody reads it.
-                *(f"{path}.num_batches_tracked" for path in folded),
-            ),
+            left_out=(*_unused(self.ours, ours, self.kinds[0]), *self._second(key_names)),
             kept=_unused(self.theirs, theirs, self.kinds[1]),
-            folded=tuple(keys[path] for path in folded),
+            folded=tuple(keys[path] for path in keys if self.ours.units[path].folded),
         )
 
     def _second(self, names: Mapping[str, str]) -> Iterator[str]:

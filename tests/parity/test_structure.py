@@ -382,7 +382,11 @@ def test_a_file_of_rules_through_the_command_line(tmp_path: Path) -> None:
 
 
 class InPlaceABNSync(torch.nn.BatchNorm1d):
-    """The authors' norm: its scale is |weight| + eps."""
+    """The authors' norm: its scale is |weight| + eps, and it counts no batches."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        del self.num_batches_tracked
 
     def forward(self, x: Any) -> Any:
         scale = self.weight.abs() + self.eps

@@ -13,7 +13,7 @@ import numpy as np
 
 from parity.compare import tensor_error
 from parity.error_map import FirstMaps
-from parity.pair import Pairing
+from parity.pair import Pairing, partners
 from parity.record import Record
 from parity.runs import Slot, aligned, lone
 
@@ -149,7 +149,7 @@ def forced_run(
     """
     with ours.paused(starts=True) as events:
         seen = _Events(events)
-        pairing = Pairing(iter(seen), rename, ours.paths(), theirs.paths())
+        pairing = Pairing(iter(seen), partners(ours.paths(), theirs.paths(), rename))
         forcing = _Forcing(pairing, exchange_given, FirstMaps(bound))
         theirs.stream(forcing.on_return, forcing.on_start)
         pairing.left_over()

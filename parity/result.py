@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from parity.pair import Unpaired
     from parity.precision import Floor, Verdict
     from parity.record import CallKey
+    from parity.structure import Assumed
     from parity.weights import WeightDifference
 
 Phase = Literal["forward", "backward"]
@@ -193,6 +194,7 @@ class ParityResult:
         checks: What was checked.
         gradients: Of the inputs ('input 0') and of every parameter that either network trains.
         losses: Both losses on identical logits and labels.
+        assumed: Pairs of layers that names alone did not give.
         faults: The calls that are wrong by themselves, in the order in which the faults arose;
             empty where own errors were not measured.
         steps: Training steps, in order.
@@ -215,6 +217,7 @@ class ParityResult:
     gradients: tuple[TensorComparison, ...] = ()
     losses: tuple[LossResult, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    assumed: tuple[Assumed, ...] = ()
     faults: tuple[CallKey, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from converters import ConverterError, RefusedError
-from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, stop, write_json
+from converters.command_line import (
+    COULD_NOT,
+    FALLS_SHORT,
+    HOLDS,
+    INTERRUPTED,
+    stop,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from parity.result import ParityResult
-
-INTERRUPTED = 130
 
 
 @contextmanager

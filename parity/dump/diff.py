@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from parity.dump.compatible import notes, refuse_incompatible
-from parity.dump.manifest import Manifest
+    from parity.dump.manifest import Manifest
     from parity.result import ParityResult
 
 

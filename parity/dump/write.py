@@ -10,7 +10,7 @@ from converters.bits import raw
 from converters.files import check_target, temporary_beside
 from parity import weights as crossing
 from parity.arguments import as_arguments
-from parity.backends import backend_of
+from parity.backends import backend_of, unwrapped
 from parity.carry import Weights
 from parity.dump import manifest as manifests
 from parity.dump.manifest import Input, Manifest, Module
@@ -74,6 +74,7 @@ def write_dump(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    network = unwrapped(network)
     path, backend = Path(path), backend_of(network)
     check_target(path, (), force=force)
     arrays = as_arguments(inputs)

@@ -36,17 +36,18 @@ class Side:
     weights: Weights | None
 
 
-def need(framework: Framework) -> None:
-    """Import a framework.
+def need(*frameworks: Framework) -> None:
+    """Import frameworks.
 
     Raises:
-        JobError: It is not installed.
+        JobError: One is not installed.
     """
     try:
         with warnings.catch_warnings():
             # Paddle warns of a missing compiler cache; nobody here compiles anything.
             warnings.simplefilter("ignore", UserWarning)
-            importlib.import_module(framework)
+            for framework in frameworks:
+                importlib.import_module(framework)
     except ImportError as error:
         raise JobError(
             f"{framework} cannot be imported ({error}): install this package with its extra 'cpu' "

@@ -96,8 +96,7 @@ def _need_weights(request: Request) -> None:
 
 def _prepare(request: Request, frameworks: tuple[Framework, ...]) -> Job:
     weights, options = _checkpoint(request)
-    for framework in frameworks:
-        need(framework)
+    need(*frameworks)
     own = any(request.factory(framework) for framework in frameworks)
     identity = None if own else stdc.identify(request, weights)
     if identity is not None and weights is None:

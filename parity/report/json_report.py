@@ -54,6 +54,7 @@ def as_json(result: ParityResult, title: str = "") -> dict[str, Any]:
         "layers": [_layer(layer) for layer in result.layers],
         "torch_only": [asdict(call) for call in result.torch_only],
         "paddle_only": [asdict(call) for call in result.paddle_only],
+        "assumed": [asdict(pair) for pair in result.assumed],
         "never_called": list(result.never_called),
         "weights": [asdict(difference) for difference in result.weights],
         "checks": list(result.checks),

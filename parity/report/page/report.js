@@ -114,6 +114,7 @@ function lists() {
   add("unpaired", "unpaired-lists", [unpaired("torch", data.torch_only), unpaired("Paddle", data.paddle_only)]);
   add("notes", "note-lists", [
     list("Notes", data.notes),
+    list("Assumed, as names differ", data.assumed.map((pair) => `${pair.torch} is ${pair.paddle} (${pair.how})`)),
     list("Never called: nothing is said of them", data.never_called),
   ]);
 }

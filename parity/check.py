@@ -24,9 +24,11 @@ from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
+
+    from parity.renaming import Rename
 
 CHECKS = ("forward",)
 
@@ -39,7 +41,7 @@ def check_parity(
     tol: float = TOLERANCE,
     checks: Sequence[str] = CHECKS,
     precision: Literal["float32", "float64", "both"] = "both",
-    rename: Mapping[str, str] | None = None,
+    rename: Rename | None = None,
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
@@ -54,7 +56,9 @@ def check_parity(
         tol: Bound of the float32 error, relative to the layer's largest value.
         checks: What to check; only 'forward' exists.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
-        rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
+        rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
+            or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
+            out where there is only one way to do it, and listed as `assumed`.
         transfer: Run paddle's network with torch's weights, carried over by the
             converter. False takes its own weights as they stand, and lists which of them are not
             what the converter would have written: the way to test somebody's own conversion. Own
@@ -81,7 +85,7 @@ def check_parity(
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arguments(inputs)
-    structure = structure_of(ours, theirs, arrays, rename or {})
+    structure = structure_of(ours, theirs, arrays, rename)
     weights = _Weights(ours, theirs, structure, transfer, converted)
     bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
@@ -161,6 +165,7 @@ class _Weights:
             self.structure.key_rename,
             leave_out=self.structure.left_out,
             keep=self.structure.kept,
+            folded=self.structure.folded,
         )
 
     def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:

@@ -17,6 +17,8 @@ from parity.precision import TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from converters.user_rules import UserRules
+
 
 def chosen(group: Iterable[click.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Take the values of a group's options out of all those of a command."""
@@ -37,6 +39,16 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     if not 0 < value < 1:
         raise click.BadParameter(f"{value}: expected a number between 0 and 1")
     return value
+
+
+def _rules(_: click.Context, __: click.Parameter, value: Path | None) -> UserRules | None:
+    from converters.errors import InputError
+    from converters.user_rules import read_rules
+
+    try:
+        return read_rules(value) if value else None
+    except InputError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 #: Which networks, with which weights: fields of `parity.job.Request`.
@@ -125,6 +137,21 @@ RUNNING: tuple[click.Parameter, ...] = (
         show_default=True,
         type=click.Choice(["float32", "float64", "both"]),
         help="both tells rounding from meaning.",
+    ),
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+    click.Option(
+        ["--isolation"],
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "always", "never"]),
+        help="When to measure each layer's own error beside the inherited one; auto: where "
+        "something is no match.",
     ),
     click.Option(
         ["--converted"],

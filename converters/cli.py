@@ -15,6 +15,7 @@ from converters.command_line import (
     common_options,
     errors_as_exit_codes,
     progress_bar,
+    run,
     show,
     write_json,
 )
@@ -231,5 +232,10 @@ def diff_command(
         raise SystemExit(FALLS_SHORT)
 
 
+def script() -> None:
+    """Run ``stdc-convert`` as a process."""
+    run(main)
+
+
 if __name__ == "__main__":
-    main()
+    script()

@@ -280,6 +280,17 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["none.pth"], 2), (["--what"], 2)]
+)
+def test_a_process_ends_with_the_commands_code_and_all_that_it_printed(arguments, code):
+    command = [sys.executable, "-c", "from converters.cli import script; script()", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.returncode == code
+    expected = CliRunner().invoke(main, arguments, prog_name="-c")
+    assert (ended.stdout, ended.stderr) == (expected.stdout, expected.stderr)
+
+
 def test_the_installed_command(source, lacking, tmp_path):
     target = tmp_path / "a.pdparams"
     good = command(source, "-o", target)

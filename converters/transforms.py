@@ -49,6 +49,12 @@ class Transform:
         return self.undone if inverse and self.undone else self.action
 
 
+# numpy warns of every signalling NaN and of every value that becomes infinite. NaN stays NaN, and
+# infinities are counted where they matter.
+_QUIET = np.errstate(invalid="ignore", over="ignore")
+
+
+@_QUIET
 def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return the values of a floating-point tensor exactly, in double precision."""
     if dtype.name == "bfloat16":
@@ -56,6 +62,7 @@ def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     return array.astype(np.float64)
 
 
+@_QUIET
 def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return values in a floating-point type, rounded to the nearest, ties to even."""
     if dtype.name != "bfloat16":
@@ -78,8 +85,7 @@ def narrowed(array: np.ndarray, dtype: DType) -> np.ndarray:
     Raises:
         OverflowError: a finite value would become infinite.
     """
-    with np.errstate(over="ignore"):
-        made = from_float64(array, dtype)
+    made = from_float64(array, dtype)
     lost = int(np.sum(np.isinf(to_float64(made, dtype)) & np.isfinite(array)))
     if lost:
         raise OverflowError(f"{lost} of its values are beyond the range of {dtype.name}")

@@ -109,20 +109,27 @@ class PaddleBackend:
         return int(tensor.inplace_version)
 
     @contextmanager
-    def inference(self, network: paddle.nn.Layer, dtype: FloatType) -> Iterator[None]:
-        """Run in evaluation mode without gradients, and restore every flag."""
+    def running(
+        self,
+        network: paddle.nn.Layer,
+        dtype: FloatType,
+        *,
+        gradients: bool = False,
+        training: bool = False,
+    ) -> Iterator[None]:
+        """Run in one mode, with gradients or without, and restore every flag."""
         layers = network.sublayers(include_self=True)
-        training = [(layer, layer.training) for layer in layers]
+        flags = [(layer, layer.training) for layer in layers]
         default, random = paddle.get_default_dtype(), paddle.get_rng_state()
         try:
-            with paddle.no_grad(), full_float32():
+            with paddle.set_grad_enabled(gradients), full_float32():
                 paddle.set_default_dtype(dtype)
-                network.eval()
+                network.train() if training else network.eval()
                 yield
         finally:
             paddle.set_default_dtype(default)
             paddle.set_rng_state(random)
-            for layer, flag in training:
+            for layer, flag in flags:
                 layer.training = flag
 
     def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:

@@ -64,6 +64,8 @@ class Checkpoint(Mapping[str, LazyTensor]):
         metadata: what the file says of itself in words.
         files: the files that it lies in; ``path`` alone, or an index and its shards.
         maps: the same, mapped into memory.
+        others: other dicts of tensors in the file, by path.
+        rivals: those of them that might as well be meant.
     """
 
     path: Path
@@ -74,6 +76,8 @@ class Checkpoint(Mapping[str, LazyTensor]):
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     maps: tuple[memoryview, ...] = field(default=(), repr=False)
+    others: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> LazyTensor:
         """Return one tensor."""
@@ -86,6 +90,25 @@ class Checkpoint(Mapping[str, LazyTensor]):
     def __len__(self) -> int:
         """Return the number of tensors."""
         return len(self.tensors)
+
+    @property
+    def place(self) -> str:
+        """The file, and of several dicts of tensors which one; for messages."""
+        inside = f"dict {self.wrapper!r}" if self.wrapper else ""
+        if self.others:
+            inside = f"{inside or 'its top'}; --key takes another: {_listed(self.others)}"
+        return f"{self.path} ({inside})" if inside else str(self.path)
+
+    @property
+    def doubt(self) -> str:
+        """Why another dict of the file might be meant, '' if none might."""
+        if not self.rivals:
+            return ""
+        chosen = f"dict {self.wrapper!r}" if self.wrapper else "top of the file"
+        return (
+            f"the weights are those of the {chosen}; {_listed(self.rivals)} "
+            f"hold{'s' if len(self.rivals) == 1 else ''} weights too; choose one with --key"
+        )
 
     @property
     def framework(self) -> Literal["torch", "paddle"]:
@@ -109,6 +132,10 @@ class Checkpoint(Mapping[str, LazyTensor]):
         """Give the memory of the pages read so far back; they are read again when needed."""
         for data in self.maps:
             release_pages(data)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) if name else "'' (the top)" for name in names)
 
 
 def release_pages(data: memoryview) -> None:

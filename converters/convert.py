@@ -23,7 +23,7 @@ from converters.execute import (
 )
 from converters.formats import read_checkpoint, safetensors_file
 from converters.layouts.names import NAMINGS, NATIVE, recognised
-from converters.layouts.target import framework_of
+from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, Framework, plan_conversion
 from converters.report import ConversionReport
 from converters.user_rules import UserRules
@@ -152,7 +152,9 @@ def default_target(source: Path, target: str | Path | None, to: Framework) -> Pa
     return Path(target) if target is not None else source.with_suffix(FRAMEWORK_SUFFIX[to])
 
 
-def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, np.ndarray]:
+def convert_state_dict(
+    state_dict: Mapping[str, Any], target: Any, *, rules: UserRules | None = None
+) -> dict[str, np.ndarray]:
     """Convert a state dict of the other framework to the names and layouts of a network.
 
     The classes of the target's layers settle every layout; the target is not changed.
@@ -160,6 +162,7 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     Args:
         state_dict: tensors (torch, paddle or numpy) by key.
         target: a paddle Layer or a torch Module.
+        rules: renames and drops of keys, and kinds that the target's classes cannot tell.
 
     Returns:
         Arrays by the target's keys, ready for ``set_state_dict``; bfloat16 as uint16.
@@ -171,7 +174,8 @@ def convert_state_dict(state_dict: Mapping[str, Any], target: Any) -> dict[str, 
     to = framework_of(target)
     tensors = {key: lazy(key, value) for key, value in state_dict.items()}
     checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
-    plan = plan_conversion(checkpoint, to="paddle" if to == "paddle" else "torch", target=target)
+    chosen: Framework = "paddle" if to == "paddle" else "torch"
+    plan = plan_conversion(checkpoint, to=chosen, target=target, rules=rules)
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
@@ -189,6 +193,8 @@ def lazy(key: str, value: Any) -> LazyTensor:
     """
     if hasattr(value, "detach"):
         value = value.detach()
+    if type(value).__name__.startswith("Uninitialized"):
+        raise InputError(f"{key!r}: a lazy layer's, without shape; run the network once first")
     name = str(getattr(value, "dtype", "")).removeprefix("torch.").removeprefix("paddle.")
     if name not in BY_NAME:
         raise InputError(f"{key!r}: {type(value).__name__} is no tensor that can be converted")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.layouts.target import framework_of
+from converters.layouts.network import framework_of
 
 MEND = "expected pkg.mod:factory or pkg.mod:factory(name=value, ...)"
 

@@ -67,7 +67,7 @@ class ConversionPlan:
         """
         if self.inexact and not self.allowed:
             raise RefusedError(
-                f"{self.checkpoint.path}: not converted, the target's network computes something "
+                f"{self.checkpoint.place}: not converted, the target's network computes something "
                 "else; --allow-inexact converts all the same:",
                 self.inexact,
             )
@@ -79,7 +79,7 @@ class ConversionPlan:
             RefusedError: there are any; all are listed.
         """
         if self.problems:
-            where = self.checkpoint.path
+            where = self.checkpoint.place
             raise RefusedError(
                 f"{where}: not converted, {len(self.problems)} problem(s):", self.problems
             )
@@ -126,6 +126,8 @@ def plan_conversion(
     aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
     entries, problems = plan_entries(source, aim.layout, dtype, to)
+    if checkpoint.doubt:
+        problems = (f"assumed: {checkpoint.doubt}", *problems)
     return ConversionPlan(
         checkpoint,
         to,

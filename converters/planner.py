@@ -14,7 +14,7 @@ from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, DType
 from converters.entries import Entry, same_bits, single
 from converters.layouts import Layer, Layout, join
-from converters.rules import BY_KIND, TensorRule
+from converters.rules import BY_KIND, WEIGHT_NORM, TensorRule, direction_of, norms_shape
 from converters.settle import Source
 from converters.transforms import FLOATING, TRANSFORMS
 
@@ -152,16 +152,18 @@ class _Planner:
             )
 
     def doubtful_axis(self, layer: Layer, row: TensorRule) -> Iterator[str]:
-        """Name norms that fit along either axis: a Paddle file does not tell which one it was."""
-        if self.origin == "torch" or row.size != "weight_norm" or row.transform != "flatten":
+        """Name norms that fit along several axes: a Paddle file does not tell which one it was."""
+        if self.origin == "torch" or row.size != WEIGHT_NORM:
             return
-        rows = (one for one in layer.rows if one.transform == "transpose")
-        for direction in (layer.shapes[one.torch] for one in rows if one.torch in layer.shapes):
-            if len(set(direction)) == 1:
-                yield (
-                    f"assumed: {layer.path!r}: its weight norm runs along torch's axis 0; Paddle's "
-                    "own default on a Linear is the other axis, and a square weight fits both"
-                )
+        tensor = direction_of(row, layer.rows)
+        norms, direction = layer.shapes[row.torch], layer.shapes[tensor.torch]
+        # On a Linear the defaults are opposite: torch's axis 0, and Paddle's, which is torch's 1.
+        opposite = tensor.transform == "transpose" and norms == norms_shape(norms[:1], direction)
+        if opposite and norms and len(set(direction)) == 1:
+            yield (
+                f"assumed: {layer.path!r}: its weight norm runs along torch's axis 0; Paddle's "
+                "own default on a Linear is the other axis, and a square weight fits both"
+            )
 
     def fits(
         self,
@@ -301,11 +303,13 @@ class _Planner:
         layers = [one for one in self.layout.layers if one.kind == "batch_norm" and not one.spare]
         norms = [layer.path for layer in layers]
         odd = [path for path in norms if join(path, "num_batches_tracked") not in self.source.names]
+        odd = [path for path in odd if self.source.rules.kind_of(path) is None]
         if len(odd) < len(norms):
             for path in odd:
                 yield (
                     f"{path!r}: counts no batches while other BN layers do, which is how in-place "
-                    "ABN (scale |weight| + eps) looks; its scale must be folded first"
+                    "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
+                    "inplace_abn (its scale is folded) or batch_norm"
                 )
 
     def left_over(self, name: str) -> Entry:

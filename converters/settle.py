@@ -9,9 +9,10 @@ from typing import Any
 
 from converters.checkpoint import COUNTERS, Checkpoint, LazyTensor
 from converters.errors import InputError
-from converters.layouts import Layout, siblings, stdc
+from converters.layouts import Layer, Layout, siblings, stdc
 from converters.layouts import target as target_layout
 from converters.layouts.names import NATIVE, Naming, backbone_of, native_names, recognised
+from converters.rules import BY_KIND
 from converters.user_rules import UserRules
 from stdc_port import spec
 
@@ -91,6 +92,25 @@ def settle_layout(source: Source, arch: str, target: Any) -> Layout:
     """Return the network's layout: the target's, else the family's, else what the keys tell.
 
     Raises:
+        InputError: the keys are a family's, but of another network than ``arch``; or a rule of the
+            user's names the kind of a layer that is not there.
+    """
+    layout = known_layout(source, arch, target)
+    if layout is None:
+        layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
+    else:
+        layers = tuple(as_said(layer, source.rules) for layer in layout.layers)
+        layout = replace(layout, layers=layers)
+    source.rules.require_fitting(
+        path for layer in layout.layers for path in (layer.path, layer.paddle) if path is not None
+    )
+    return layout
+
+
+def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
+    """Return the layout of the target network, else of the family; None if there is neither.
+
+    Raises:
         InputError: the keys are a family's, but of another network than ``arch``.
     """
     if target is not None:
@@ -108,18 +128,36 @@ def settle_layout(source: Source, arch: str, target: Any) -> Layout:
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
             f"not those of {arch}; leave out --arch {arch}"
         )
-    if family is not None:
-        # A file of PaddleSeg may hold every tensor of the backbone twice, as torch's do.
-        twice = {}
-        if source.naming is not NATIVE and source.framework == "paddle":
-            twice = {
-                paddle_name(second): paddle_name(first)
-                for second, first in family.aliases.items()
-                if not first.endswith(COUNTERS)
-            }
-        variant = variant_of(source, family)
-        return replace(family, variant=variant, paddle_aliases=twice)
-    return siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
+    return None if family is None else of_source(source, family)
+
+
+def of_source(source: Source, family: Layout) -> Layout:
+    """Return a family's layout with what the source's names and metadata add to its keys."""
+    # A file of PaddleSeg may hold every tensor of the backbone twice, as torch's do.
+    twice = {}
+    if source.naming is not NATIVE and source.framework == "paddle":
+        twice = {
+            paddle_name(second): paddle_name(first)
+            for second, first in family.aliases.items()
+            if not first.endswith(COUNTERS)
+        }
+    return replace(family, variant=variant_of(source, family), paddle_aliases=twice)
+
+
+def as_said(layer: Layer, rules: UserRules) -> Layer:
+    """Return a known layer as the user's rules have it.
+
+    They may say what the network cannot know: that the source's layer is another one with the same
+    tensors (in-place ABN for a batch norm, a Linear of ``paddle.compat``). What contradicts the
+    network is a problem.
+    """
+    said = rules.kind_of(layer.path)
+    if said is None or said == layer.kind:
+        return layer
+    if said in BY_KIND and BY_KIND[said].looks_like == layer.kind:
+        return replace(layer, kind=said, tensors=BY_KIND[said].rows_for(layer.shapes, "torch"))
+    against = f"{layer.path!r}: --rules says {said}, but in the network it is of kind {layer.kind}"
+    return replace(layer, problems=(*layer.problems, against))
 
 
 def variant_of(source: Source, family: Layout) -> str:

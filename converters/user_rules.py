@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,34 @@ class UserRules:
     renames: tuple[UserRule, ...] = ()
     drops: tuple[UserRule, ...] = ()
     kinds: tuple[UserRule, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        renames: Mapping[str, str] | None = None,
+        drops: Mapping[str, str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+    ) -> UserRules:
+        """Return rules from patterns, each with what then holds.
+
+        Args:
+            renames: replacement by pattern of a key.
+            drops: reason by pattern of a key.
+            kinds: kind by pattern of a layer's path.
+
+        Raises:
+            InputError: a pattern is none, or a kind is unknown.
+        """
+        tables = zip(TABLES, (renames, drops, kinds), strict=True)
+        return from_tables(
+            "rules",
+            {
+                name: [{"pattern": one, TABLES[name][0]: value} for one, value in rows.items()]
+                for name, rows in tables
+                if rows
+            },
+        )
 
     def applied(self, keys: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return keys by their new names, and of those the ones left out with the reason.
@@ -89,6 +117,17 @@ class UserRules:
         """Return the kind that the user gave to a layer, None if none."""
         return next((rule.value for rule in self.kinds if rule.pattern.fullmatch(path)), None)
 
+    def require_fitting(self, paths: Iterable[str]) -> None:
+        """Refuse a kind for a layer that is not there.
+
+        Raises:
+            InputError: the pattern of a kind fits none of a network's layers.
+        """
+        known = tuple(paths)
+        for rule in self.kinds:
+            if not any(rule.pattern.fullmatch(path) for path in known):
+                raise InputError(f"--rules: no layer fits {rule.pattern.pattern!r}; correct it")
+
 
 def read_rules(path: Path) -> UserRules:
     """Read a file of rules.
@@ -96,15 +135,23 @@ def read_rules(path: Path) -> UserRules:
     Raises:
         InputError: it cannot be read, or says something that is no rule.
     """
-    tables = _tables(path)
+    return from_tables(path, _tables(path))
+
+
+def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
+    """Return the rules of a file's tables.
+
+    Raises:
+        InputError: they say something that is no rule.
+    """
     for name in tables:
         if name not in TABLES:
-            raise InputError(f"{path}: unknown table {name!r}; expected {', '.join(TABLES)}")
-    renames, drops, kinds = (tuple(_rules(path, name, tables.get(name, []))) for name in TABLES)
+            raise InputError(f"{where}: unknown table {name!r}; expected {', '.join(TABLES)}")
+    renames, drops, kinds = (tuple(_rules(where, name, tables.get(name, []))) for name in TABLES)
     for rule in kinds:
         if rule.value not in (*BY_KIND, PARAMETER.kind):
             known = ", ".join((*BY_KIND, PARAMETER.kind))
-            raise InputError(f"{path}: unknown kind {rule.value!r}; known: {known}")
+            raise InputError(f"{where}: unknown kind {rule.value!r}; known: {known}")
     return UserRules(renames, drops, kinds)
 
 
@@ -125,21 +172,21 @@ def _tables(path: Path) -> dict[str, Any]:
     return found
 
 
-def _rules(path: Path, table: str, rows: Any) -> Iterator[UserRule]:
+def _rules(where: object, table: str, rows: Any) -> Iterator[UserRule]:
     name, needed = TABLES[table]
     fields = {"pattern", name} if needed else {"pattern"}
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path}: write [[{table}]] in double brackets, once for each rule")
+        raise InputError(f"{where}: write [[{table}]] in double brackets, once for each rule")
     for row in rows:
         if not fields <= set(row) <= {"pattern", name} or not all(
             isinstance(value, str) for value in row.values()
         ):
             raise InputError(
-                f"{path}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
+                f"{where}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
             )
         try:
             pattern = re.compile(row["pattern"])
             re.sub(pattern, row[name] if table == "rename" else "", "")
         except (re.error, IndexError) as error:
-            raise InputError(f"{path}: [[{table}]] {row['pattern']!r}: {error}") from error
+            raise InputError(f"{where}: [[{table}]] {row['pattern']!r}: {error}") from error
         yield UserRule(pattern, row.get(name, f"left out by the rule {row['pattern']!r}"))

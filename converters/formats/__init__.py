@@ -62,9 +62,15 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
     for form in FORMATS:
         if form.matches(data):
             content = read_content(form, path, data)
-            wrapper, tensors, skipped = choose_tensors(path, content, key)
-            facts = getattr(content, "metadata", {})
-            return Checkpoint(path, form.NAME, tensors, wrapper, skipped, facts, (path,), (data,))
+            chosen = choose_tensors(path, content, key)
+            return Checkpoint(
+                path,
+                form.NAME,
+                **vars(chosen),
+                metadata=getattr(content, "metadata", {}),
+                files=(path,),
+                maps=(data,),
+            )
     raise InputError(f"{path}: {describe_unknown(data)}")
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import PADDLE_TYPES, DType
 from converters.errors import InputError
+from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import NUMPY_GLOBALS, unwrap
 from converters.formats.opcodes import (
@@ -41,7 +42,7 @@ EMPTY_ARRAY = b"h\x00h\x01K\x00\x85C\x01b\x87R"
 
 
 def _known() -> dict[tuple[str, str], Known]:
-    table = dict(NUMPY_GLOBALS)
+    table = BESIDE_GLOBALS | NUMPY_GLOBALS
     table[("collections", "OrderedDict")] = Known("collections.OrderedDict", call=StateDict)
     # Paddle pickles a lone tensor as the tuple (name, array), made by calling tuple.
     for module in ("builtins", "__builtin__"):

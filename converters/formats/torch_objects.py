@@ -17,6 +17,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, BY_STORAGE, DType
 from converters.errors import InputError
+from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
 from converters.formats.pickle_machine import Known, StateDict
 
@@ -203,12 +204,11 @@ def _functions() -> dict[tuple[str, str], Callable[..., Any]]:
         (rebuild, "_rebuild_parameter_with_state"): _parameter,
         ("torch", "Size"): tuple,
         ("torch", "device"): lambda *names: "device " + ":".join(map(str, names)),
-        ("builtins", "set"): list,
-        ("__builtin__", "set"): list,
     }
 
 
-TORCH_GLOBALS: dict[tuple[str, str], Known] = NUMPY_GLOBALS | dict(
+_NOT_TORCHS = BESIDE_GLOBALS | NUMPY_GLOBALS
+TORCH_GLOBALS: dict[tuple[str, str], Known] = _NOT_TORCHS | dict(
     [
         *(_row(m, n, call=function) for (m, n), function in _functions().items()),
         *(_row("torch", dtype.storage, value=dtype) for dtype in BY_STORAGE.values()),

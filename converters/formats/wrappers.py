@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converters.checkpoint import LazyTensor
 from converters.errors import InputError
 
-# Where two dicts hold equally many tensors, the earlier name is taken.
+# A dict under one of these names is a network's, the earlier the likelier.
 PREFERRED = (
     "state_dict",
     "model_state_dict",
@@ -20,40 +22,114 @@ PREFERRED = (
     "teacher",
     "ema",
 )
+# What an optimizer keeps is as large as the weights: names of its dicts, and ends of its keys.
+_OPTIMIZER_NAME = re.compile(r"opt|.*optim.*|.*sched.*|.*scaler.*|master_weights", re.IGNORECASE)
+_OPTIMIZER_KEY = re.compile(
+    r".*(_moment\d?_\d|_velocity_\d|_pow_acc_\d|_mean_square_\d|[._]exp_avg(_sq)?"
+    r"|momentum_buffer|square_avg|max_exp_avg_sq)"
+)
 
 Path_ = tuple[str, ...]
-Found = tuple[str, Mapping[str, LazyTensor], Mapping[str, str]]
 
 
-def choose_tensors(file: Path, content: Any, key: str | None) -> Found:
+@dataclass(frozen=True)
+class Chosen:
+    """The dict of tensors that a file is about.
+
+    Attributes:
+        wrapper: its dotted path in the file, '' for the top.
+        tensors: what it holds, by key.
+        skipped: all else in the file, in words.
+        others: the file's other dicts of tensors.
+        rivals: those of them that might as well be meant.
+    """
+
+    wrapper: str
+    tensors: Mapping[str, LazyTensor]
+    skipped: Mapping[str, str]
+    others: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+
+
+def choose_tensors(file: Path, content: Any, key: str | None) -> Chosen:
     """Choose the dict of tensors that a file is about.
 
-    The one with the most tensors, at equal numbers the one with the better known name.
-
-    Returns:
-        Its dotted path in the file ('' for the top), its tensors by key, and the rest in words.
+    A known name decides, then the number of tensors; an optimizer's dict is the last to be taken.
 
     Raises:
         InputError: there is none, or none at ``key``; what there is is listed.
     """
-    candidates = {".".join(path): path for path in dict_paths(content)}
+    candidates = named_paths(dict_paths(content))
     if not candidates:
         raise InputError(f"{file}: holds no dict of tensors, but {describe(content)}")
     if key is not None and key not in candidates:
         known = ", ".join(repr(name) for name in candidates)
         raise InputError(f"{file}: no dict of tensors at {key!r}; there are {known}")
-    path = (
-        candidates[key]
-        if key is not None
-        else max(candidates.values(), key=lambda path: rank(path, inside(content, path)))
+    tensors = {name: tensors_of(inside(content, path)) for name, path in candidates.items()}
+    best = max(candidates, key=lambda name: rank(candidates[name], tensors[name]))
+    name = best if key is None else key
+    others = tuple(one for one in candidates if one != name)
+    rivals = [one for one in others if rivals_with(candidates, tensors, name, one)]
+    return Chosen(
+        name,
+        tensors[name],
+        skipped_content(content, candidates[name]),
+        others,
+        tuple(rivals) if key is None else (),
     )
-    return ".".join(path), tensors_of(inside(content, path)), skipped_content(content, path)
 
 
-def rank(path: Path_, tensors: Mapping[Any, Any]) -> tuple[int, int]:
-    """Return a sort key: more tensors first, then the better known name."""
+def named_paths(paths: Iterable[Path_]) -> dict[str, Path_]:
+    """Return paths by a name each: their steps with dots between, with slashes where that is taken.
+
+    Only a key that holds a dot itself needs the latter.
+    """
+    named: dict[str, Path_] = {}
+    for path in paths:
+        name = ".".join(path)
+        named["/".join(path) if name in named else name] = path
+    return named
+
+
+def rank(path: Path_, tensors: Mapping[str, LazyTensor]) -> tuple[bool, int, int, int]:
+    """Return a sort key: no optimizer's, then the better known name, then more weights."""
+    weights = weights_in(tensors)
+    return not is_optimizers(path, tensors), -name_rank(path), weights, len(tensors)
+
+
+def weights_in(tensors: Mapping[str, LazyTensor]) -> int:
+    """Return how many tensors may be weights: no scalars, counts or random states."""
+    return sum(bool(one.shape) and "float" in one.dtype for one in tensors.values())
+
+
+def name_rank(path: Path_) -> int:
+    """Return how well known a dict's name is, 0 the best."""
     known = bool(path) and path[-1] in PREFERRED
-    return len(tensors_of(tensors)), -(PREFERRED.index(path[-1]) if known else len(PREFERRED))
+    return PREFERRED.index(path[-1]) if known else len(PREFERRED)
+
+
+def is_optimizers(path: Path_, tensors: Mapping[str, LazyTensor]) -> bool:
+    """Return whether a dict holds what an optimizer keeps, by its name or by its keys."""
+    kept = sum(bool(_OPTIMIZER_KEY.fullmatch(key)) for key in tensors)
+    return any(map(_OPTIMIZER_NAME.fullmatch, path)) or 2 * kept > len(tensors)
+
+
+def rivals_with(
+    paths: Mapping[str, Path_],
+    tensors: Mapping[str, Mapping[str, LazyTensor]],
+    chosen: str,
+    other: str,
+) -> bool:
+    """Return whether another dict might as well be meant: weights too, under no lesser name.
+
+    One inside the chosen dict is a part of it that would be lost; one around it may be the whole.
+    """
+    ours, theirs = paths[chosen], paths[other]
+    part = theirs[: len(ours)] == ours
+    weights = weights_in(tensors[other])
+    whole = ours[: len(theirs)] == theirs and weights >= weights_in(tensors[chosen])
+    likely = part or whole or name_rank(theirs) <= name_rank(ours)
+    return likely and weights > 0 and not is_optimizers(theirs, tensors[other])
 
 
 def dict_paths(content: Any, path: Path_ = (), depth: int = 4) -> Iterator[Path_]:

@@ -13,33 +13,28 @@ from typing import Any
 
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, join
+from converters.layouts.network import (
+    Shape,
+    blank_rows,
+    broken_limits,
+    framework_of,
+    holders,
+    is_users_own,
+    state_of,
+)
 from converters.rules import (
     PARAMETER,
+    WEIGHT_NORM,
     LayerRule,
     TensorRule,
-    framework_classes,
+    axis_of,
+    direction_of,
     norms_shape,
     parameters,
     reparametrised,
     rule_for_class,
 )
 from converters.transforms import TRANSFORMS
-
-Shape = tuple[int, ...]
-
-
-def framework_of(network: Any) -> str:
-    """Return ``torch`` or ``paddle``, whichever a network belongs to.
-
-    Raises:
-        InputError: it is neither a torch Module nor a paddle Layer.
-    """
-    for base in type(network).__mro__:
-        if base.__module__.startswith("paddle.") and base.__name__ == "Layer":
-            return "paddle"
-        if base.__module__.startswith("torch.nn") and base.__name__ == "Module":
-            return "torch"
-    raise InputError(f"{type(network).__name__} is neither a torch Module nor a paddle Layer")
 
 
 def layout_of(network: Any) -> Layout:
@@ -54,25 +49,6 @@ def layout_of(network: Any) -> Layout:
     for path, holder in holders(network, state).items():
         walk.visit(path, holder)
     return Layout(tuple(walk.layers), walk.aliases["torch"], paddle_aliases=walk.aliases["paddle"])
-
-
-def state_of(network: Any, framework: str) -> Mapping[str, Any]:
-    """Return the state dict with the network's own tensors, so that shared ones are identical."""
-    options = {"keep_vars": True} if framework == "torch" else {}
-    state: Mapping[str, Any] = network.state_dict(**options)
-    return state
-
-
-def holders(network: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the layers that tensors lie in by path, parents first, shared ones under each path."""
-    found = {"": network}
-    for key in state:
-        parts = key.split(".")[:-1]
-        for depth in range(1, len(parts) + 1):
-            path, parent = ".".join(parts[:depth]), ".".join(parts[: depth - 1])
-            if path not in found:
-                found[path] = getattr(found[parent], parts[depth - 1])
-    return found
 
 
 @dataclass
@@ -97,22 +73,15 @@ class _Walk:
         other = self.other_path(path)
         inside = self.inside(path)
         own = {name for name in inside if "." not in name}
-        rule = self.rule_of(holder, needed=bool(inside))
+        rule = None
+        if inside:
+            rule = rule_for_class(type(holder), self.framework, holds=bool(own))
         if rule is not None:
             for pair in rule.children:
                 ours, theirs = pair if self.framework == "torch" else pair[::-1]
                 self.renamed[join(path, ours)] = join(other, theirs)
         if own or (rule is not None and inside):
             self.tensors(path, other, holder, rule or PARAMETER, inside)
-
-    def rule_of(self, holder: Any, *, needed: bool) -> LayerRule | None:
-        try:
-            return rule_for_class(type(holder), self.framework)
-        except InputError:
-            # A layer without tensors needs no rule.
-            if needed:
-                raise
-            return None
 
     def other_path(self, path: str) -> str:
         """Return a path as the other framework has it: some sublayers have other names there."""
@@ -196,11 +165,10 @@ class _Walk:
         back = TRANSFORMS[row.transform].back
         if back is not None:
             return back(shape)
-        if row.size != "weight_norm":
+        if row.size != WEIGHT_NORM:
             return tuple(getattr(holder, row.size, shape))
-        tensor = next(one for one in rows if one.paddle == f"{str(row.paddle)[:-2]}_v")
-        direction = shapes[str(tensor.paddle)]
-        full = norms_shape(holder, row, shape[0], direction) if shape else ()
+        tensor = direction_of(row, rows)
+        full = norms_shape(shape, shapes[str(tensor.paddle)], axis_of(holder, row))
         along = TRANSFORMS[tensor.transform].back
         return along(full) if along else full
 
@@ -228,25 +196,3 @@ class _Walk:
             other = "torch" if self.framework == "paddle" else "paddle"
             pairs = zip(layer.keys(row, other), owner.keys(owned, other), strict=True)
             self.aliases[other].update(pairs)
-
-
-def is_users_own(holder: Any, framework: str) -> bool:
-    """Return whether a layer's class is the user's, perhaps extending one of the framework's."""
-    return type(holder).__name__ not in framework_classes(type(holder), framework)
-
-
-def broken_limits(holder: Any, rule: LayerRule, framework: str, path: str) -> Iterator[str]:
-    """Yield what a layer does that the other framework cannot."""
-    for limit in rule.limits:
-        value = getattr(holder, limit.attribute, None)
-        if limit.framework == framework and limit.broken(value):
-            yield f"{path!r}: {limit.reason.format(value=value)}"
-
-
-def blank_rows(holder: Any, rows: tuple[TensorRule, ...]) -> Iterator[tuple[str, int]]:
-    """Yield the rows of tensors that a Paddle layer always returns as zeros, by torch name."""
-    for row in rows:
-        place = getattr(holder, row.blank, None) if row.blank else None
-        # Paddle's -1 stands for none; it turns a negative index into a positive one.
-        if isinstance(place, int) and place >= 0:
-            yield row.torch, place

@@ -44,6 +44,17 @@ def rows_of(shapes: Shapes, framework: str) -> tuple[TensorRule, ...]:
     return (*(_PACKED if packed else _SEPARATE), *_BIASES)
 
 
+def compat_rows(shapes: Shapes, _: str) -> tuple[TensorRule, ...]:
+    """Return the rows of an attention of ``paddle.compat``: torch's, but for unpacked biases."""
+    extra = copied("bias_k", "bias_v")
+    if "in_proj_weight" in shapes:
+        return (*copied("in_proj_weight", "in_proj_bias"), *extra)
+    biases = tuple(f"{name}_bias" for name in PROJECTIONS)
+    why = "attention: torch packs the biases even where the weights stand alone"
+    weights = copied(*(f"{name}_weight" for name in PROJECTIONS))
+    return (*weights, TensorRule("in_proj_bias", biases, "split", why), *extra)
+
+
 def _is_on(value: Any) -> bool:
     return bool(value)
 
@@ -55,6 +66,7 @@ ATTENTION_RULES = (
         ("MultiheadAttention",),
         ("MultiHeadAttention",),
         rows=rows_of,
+        inner=rf"(?:{'|'.join(PROJECTIONS)})\.(?:weight|bias)",
         limits=(
             Limit(
                 "torch",
@@ -68,7 +80,8 @@ ATTENTION_RULES = (
         "compat_attention",
         (),
         ("compat.MultiheadAttention",),
-        copied("in_proj_weight", "in_proj_bias", "bias_k", "bias_v"),
+        rows=compat_rows,
+        looks_like="attention",
     ),
     LayerRule(
         "transformer_decoder_layer",

@@ -29,9 +29,15 @@ def _is_set(value: Any) -> bool:
 # BatchNorm beside its numbers: torch's momentum m is Paddle's 1 − m, and torch's running variance
 # is the unbiased one, n/(n−1) times Paddle's. Stored values carry over unchanged.
 PLAIN_RULES = (
-    LayerRule("conv", dimensions("Conv"), dimensions("Conv", "D"), PLAIN),
     LayerRule(
-        "conv_transpose", dimensions("ConvTranspose"), dimensions("Conv", "DTranspose"), PLAIN
+        "conv", dimensions("Conv"), (*dimensions("Conv", "D"), "vision.ops.DeformConv2D"), PLAIN
+    ),
+    LayerRule(
+        "conv_transpose",
+        dimensions("ConvTranspose"),
+        dimensions("Conv", "DTranspose"),
+        PLAIN,
+        looks_like="conv",
     ),
     LayerRule(
         "linear",
@@ -40,7 +46,7 @@ PLAIN_RULES = (
         (TensorRule("weight", "weight", "transpose", reason=_LINEAR_WHY), BIAS),
     ),
     # paddle.compat follows torch, its Linear's layout too.
-    LayerRule("compat_linear", (), ("compat.Linear",), PLAIN),
+    LayerRule("compat_linear", (), ("compat.Linear",), PLAIN, looks_like="linear"),
     LayerRule(
         "bilinear",
         ("Bilinear",),
@@ -70,6 +76,7 @@ PLAIN_RULES = (
             TensorRule("bias", "bias"),
             *_STATISTICS,
         ),
+        looks_like="batch_norm",
     ),
     LayerRule(
         "instance_norm",
@@ -83,6 +90,7 @@ PLAIN_RULES = (
                 for name in ("running_mean", "running_var", "num_batches_tracked")
             ),
         ),
+        looks_like="batch_norm",
     ),
     LayerRule(
         "layer_norm",

@@ -74,6 +74,7 @@ RECURRENT_RULES = (
         ("SimpleRNN", "LSTM", "GRU"),
         rows=rows_of,
         twins=twins_of,
+        inner=_CELL.pattern,
     ),
     LayerRule(
         "recurrent_cell",

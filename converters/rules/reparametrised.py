@@ -1,7 +1,9 @@
 """Weight norm and spectral norm, which replace a tensor of a layer by others.
 
 torch spells both in two ways: the old one beside the tensor (``weight_g``), and as a
-parametrization (``parametrizations.weight.original0``). Paddle has the old spelling alone.
+parametrization (``parametrizations.weight.original0``). Paddle has the old spelling alone. In
+training, the parametrization of spectral norm updates u before v, the old spelling and Paddle v
+before u: they agree in evaluation, and in training once both vectors have settled.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import Any
 from converters.rules.rows import TensorRule
 
 Shape = tuple[int, ...]
+# Stands for the attribute of a layer that would hold the shape of its norms.
+WEIGHT_NORM = "weight_norm"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Part:
     reason: str = ""
 
 
-WEIGHT_NORM = (
+WEIGHT_NORM_PARTS = (
     Part(("{}_v", "parametrizations.{}.original1"), "{}_v", None),
     Part(
         ("{}_g", "parametrizations.{}.original0"),
@@ -41,7 +45,7 @@ WEIGHT_NORM = (
         "weight norm: torch keeps the norms with all axes, Paddle as a vector",
     ),
 )
-SPECTRAL_NORM = (
+SPECTRAL_NORM_PARTS = (
     Part(("{}_orig", "parametrizations.{}.original"), "{}_orig", None),
     Part(("{}_u", "parametrizations.{}.0._u"), "{}_u", "copy"),
     Part(("{}_v", "parametrizations.{}.0._v"), "{}_v", "copy"),
@@ -51,7 +55,7 @@ SPECTRAL_NORM = (
 def reparametrised(row: TensorRule, names: Iterable[str], framework: str) -> tuple[TensorRule, ...]:
     """Return the rows that stand for a row in a layer with these names; mostly the row itself."""
     present = set(names)
-    for parts in (SPECTRAL_NORM, WEIGHT_NORM):
+    for parts in (SPECTRAL_NORM_PARTS, WEIGHT_NORM_PARTS):
         for spelling in range(len(parts[0].torch) if framework == "torch" else 1):
             found = [_part_row(row, part, spelling) for part in parts]
             if all(set(one.names(framework)) <= present for one in found):
@@ -73,23 +77,35 @@ def _part_row(row: TensorRule, part: Part, spelling: int) -> TensorRule:
         transform=transform,
         reason=reason,
         zero=False,
-        size="weight_norm" if part.transform == "flatten" else row.size,
+        size=WEIGHT_NORM if part.transform == "flatten" else row.size,
     )
 
 
-def norms_shape(layer: Any, row: TensorRule, size: int, direction: Shape) -> Shape:
-    """Return the shape that a Paddle layer's vector of norms would have beside its tensor.
+def direction_of(norms: TensorRule, rows: Iterable[TensorRule]) -> TensorRule:
+    """Return the row of the tensor whose norms a row holds."""
+    name = f"{str(norms.paddle).removesuffix('_g')}_v"
+    return next(row for row in rows if row.paddle == name)
+
+
+def norms_shape(size: Shape, direction: Shape, axis: int | None = None) -> Shape:
+    """Return the shape that a vector of norms has beside the tensor that they are of.
 
     Args:
-        layer: a Paddle layer with weight norm.
-        row: the row of its norms.
-        size: how many norms there are.
-        direction: shape in Paddle of the tensor whose norms they are.
+        size: of the vector; () for a single norm.
+        direction: shape of the tensor.
+        axis: along which the norms run; the first that fits if None.
 
     Returns:
-        Its shape in Paddle's order of axes, ones everywhere but along the axis of the norms.
+        Ones everywhere but along that axis; () for a single norm.
     """
-    name = str(row.paddle).removesuffix("_g")
+    if not size:
+        return ()
+    place = axis if axis is not None else direction.index(*size) if size[0] in direction else 0
+    return tuple(size[0] if one == place else 1 for one in range(len(direction)))
+
+
+def axis_of(layer: Any, norms: TensorRule) -> int | None:
+    """Return along which axis of its tensor a Paddle layer's weight norm runs, None if unknown."""
+    name = str(norms.paddle).removesuffix("_g")
     hooks = layer._forward_pre_hooks.values()  # noqa: SLF001
-    axis = next((hook.dim for hook in hooks if getattr(hook, "name", None) == name), 0)
-    return tuple(size if place == axis else 1 for place in range(len(direction)))
+    return next((hook.dim for hook in hooks if getattr(hook, "name", None) == name), None)

@@ -79,8 +79,10 @@ class LayerRule:
             their number depends on the layer.
         twins: names in Paddle's state dict that stand for a tensor which has another name there,
             given the names present.
+        inner: names of its tensors in sublayers of a Paddle layer, as a regular expression.
         children: names of sublayers that differ, (torch, Paddle).
         limits: what refuses a layer although its tensors would fit.
+        looks_like: the kind that its tensors are taken for where nothing else tells.
     """
 
     kind: str
@@ -89,8 +91,10 @@ class LayerRule:
     tensors: tuple[TensorRule, ...] = ()
     rows: Callable[[Shapes, str], tuple[TensorRule, ...]] | None = None
     twins: Callable[[list[str]], Mapping[str, str]] | None = None
+    inner: str = ""
     children: tuple[tuple[str, str], ...] = ()
     limits: tuple[Limit, ...] = ()
+    looks_like: str = ""
 
     def rows_for(self, shapes: Shapes, framework: str) -> tuple[TensorRule, ...]:
         """Return the rows for a layer with these tensors in a framework."""

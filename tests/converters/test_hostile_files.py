@@ -104,7 +104,7 @@ DANGEROUS = [
     ("builtins", "open"), ("__builtin__", "eval"), ("operator", "attrgetter"),
     ("functools", "partial"), ("torch", "load"), ("torch.hub", "load"), ("numpy", "load"),
     ("numpy.core.multiarray", "fromfile"), ("torch._utils", "_import_dotted_name"),
-    ("collections", "OrderedDict.fromkeys"), ("types", "CodeType"), ("builtins", "dict"),
+    ("collections", "OrderedDict.fromkeys"), ("types", "CodeType"), ("builtins", "type"),
     ("torch.nn.modules.linear", "Linear"), ("paddle", "load"), ("pickle", "loads"),
 ]  # fmt: skip
 

@@ -1,0 +1,181 @@
+"""Without a target network: layers are told by their tensors, by their neighbours, or by rules."""
+
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import torch
+from samples import array_tensor, bits
+from torch import nn as tn
+from torch.nn.utils import prune
+
+from converters import InputError, RefusedError, convert_state_dict, plan_conversion
+from converters.checkpoint import Checkpoint
+from converters.convert import lazy
+from converters.elements import target_arrays
+from converters.plan import ConversionPlan
+from converters.user_rules import UserRules
+
+
+def shapes(framework: str = "torch", **found: tuple[int, ...]) -> Checkpoint:
+    tensors = {
+        key.replace("__", "."): array_tensor(np.arange(np.prod(shape), dtype="f4").reshape(shape))
+        for key, shape in found.items()
+    }
+    return Checkpoint(Path("some"), "pdparams" if framework == "paddle" else "torch-zip", tensors)
+
+
+def state(network: object, form: str) -> Checkpoint:
+    tensors = {key: lazy(key, value) for key, value in network.state_dict().items()}
+    return Checkpoint(Path("some"), form, tensors)
+
+
+def plan_of(checkpoint: Checkpoint, **kinds: str) -> ConversionPlan:
+    to = "torch" if checkpoint.framework == "paddle" else "paddle"
+    rules = UserRules.of(kinds={key.replace("__", r"\."): kind for key, kind in kinds.items()})
+    return plan_conversion(checkpoint, to=to, rules=rules)
+
+
+def entry(plan: ConversionPlan, target: str) -> tuple[str, tuple[int, ...]]:
+    found = next(one for one in plan.entries if target in one.targets)
+    return found.action, found.shape
+
+
+def written(plan: ConversionPlan) -> dict[str, np.ndarray]:
+    plan.require_complete()
+    found: dict[str, np.ndarray] = {}
+    for one in plan.entries:
+        found.update(target_arrays(plan.checkpoint, one))
+    return found
+
+
+def test_a_bias_of_the_weights_shape_is_a_layer_norms() -> None:
+    plan = plan_of(shapes(a__weight=(4, 4), a__bias=(4, 4), b__weight=(2, 3, 4), b__bias=(2, 3, 4)))
+    assert plan.problems == ()
+    assert entry(plan, "a.weight") == ("reshape", (16,))
+    assert entry(plan, "b.bias") == ("reshape", (24,))
+
+
+def test_a_bias_tells_which_axis_of_a_matrix_is_the_output() -> None:
+    linear = plan_of(shapes("paddle", a__weight=(3, 5), a__bias=(5,)))
+    assert (linear.problems, entry(linear, "a.weight")) == ((), ("transpose", (5, 3)))
+    compat = plan_of(shapes("paddle", a__weight=(5, 3), a__bias=(5,)))
+    assert (compat.problems, entry(compat, "a.weight")) == ((), ("copy", (5, 3)))
+    (problem,) = plan_of(shapes(a__weight=(3, 5), a__bias=(5,))).problems
+    assert (
+        "'a' is of kind parameter; weight [3, 5] and bias [5] are no Linear's of torch" in problem
+    )
+    settled = plan_of(shapes(a__weight=(3, 5), a__bias=(5,)), a="parameter")
+    assert (settled.problems, entry(settled, "a.weight")) == ((), ("copy", (3, 5)))
+
+
+def test_a_row_as_bias_is_a_bilinears() -> None:
+    plan = plan_of(shapes("paddle", a__weight=(4, 2, 3), a__bias=(1, 4)))
+    assert (plan.problems, entry(plan, "a.bias")) == ((), ("reshape", (4,)))
+    (problem,) = plan_of(shapes(a__weight=(4, 2, 3), a__bias=(4,))).problems
+    assert "a Bilinear has such tensors too" in problem
+
+
+def test_what_a_kind_does_not_have_is_never_copied_silently() -> None:
+    extra = shapes(a__weight=(4,), a__bias=(4,), a__running_mean=(4,), a__running_var=(4,), a__x=())
+    (problem,) = plan_of(extra).problems
+    assert "'a' is of kind batch_norm, and 'x', which that has not, is copied" in problem
+    pruned = prune.l1_unstructured(tn.Linear(3, 3), "weight", 0.5)
+    (problem,) = plan_of(state(tn.Sequential(pruned), "torch-zip")).problems
+    assert "'0' is of kind linear" in problem
+    assert "torch.nn.utils.prune.remove" in problem
+
+
+@pytest.mark.parametrize("dim", [None, 0, 1, 3])
+def test_norms_of_paddle_get_their_axes_back(dim: int | None) -> None:
+    ours, theirs = tn.Conv2d(2, 3, (4, 5)), paddle.nn.Conv2D(2, 3, (4, 5))
+    tn.utils.weight_norm(ours, dim=dim)
+    paddle.nn.utils.weight_norm(theirs, dim=dim)
+    source = convert_state_dict(ours.state_dict(), theirs)
+    arrays = written(plan_of(shapes_with(source, "pdparams")))
+    assert {key: array.shape for key, array in arrays.items()} == {
+        key: tuple(value.shape) for key, value in ours.state_dict().items()
+    }
+    assert all(bits(array) == bits(ours.state_dict()[key]) for key, array in arrays.items())
+
+
+def shapes_with(arrays: dict[str, np.ndarray], form: str) -> Checkpoint:
+    return Checkpoint(Path("some"), form, {k: array_tensor(v) for k, v in arrays.items()})
+
+
+def test_out_proj_of_an_attention_is_a_linear_without_a_bias_too() -> None:
+    plan = plan_of(state(tn.MultiheadAttention(4, 2, bias=False), "torch-zip"))
+    assert plan.problems == ()
+    assert entry(plan, "out_proj.weight")[0] == "transpose"
+    assert entry(plan, "q_proj.weight")[0] == "split"
+
+
+def test_four_projections_of_paddle_are_asked_about() -> None:
+    source = state(paddle.nn.MultiHeadAttention(4, 2), "pdparams")
+    problems = plan_of(source).problems
+    assert len(problems) == 4
+    assert "torch packs it if '' is a MultiHeadAttention" in problems[0]
+    merged = plan_of(source, **{"": "attention"})
+    assert merged.counts == {"transpose": 1, "copy": 1, "merge": 2}
+    apart = plan_of(source, **{"._proj": "linear", "out_proj": "linear"})
+    assert apart.problems == ()
+    assert apart.counts == {"transpose": 4, "copy": 4}
+
+
+NORMS = {r".*norm\d?": "layer_norm"}
+
+
+def test_a_decoder_without_a_target_there_and_back() -> None:
+    """The second attention of a layer has another name in Paddle."""
+    ours = tn.TransformerDecoder(tn.TransformerDecoderLayer(4, 2, 6), 2, tn.LayerNorm(4))
+    theirs = paddle.nn.TransformerDecoder(
+        paddle.nn.TransformerDecoderLayer(4, 2, 6), 2, paddle.nn.LayerNorm(4)
+    )
+    arrays = written(plan_of(state(ours, "torch-zip"), **NORMS))
+    assert theirs.set_state_dict(arrays) == ([], [])
+    assert set(arrays) == set(theirs.state_dict())
+    told = {**NORMS, ".*_attn": "attention"}
+    back = written(plan_of(shapes_with(arrays, "pdparams"), **told))
+    assert set(back) == set(ours.state_dict())
+    assert all(bits(array) == bits(ours.state_dict()[key]) for key, array in back.items())
+
+
+def test_another_attention_of_that_name_keeps_it() -> None:
+    network = tn.Module()
+    network.multihead_attn = tn.MultiheadAttention(4, 2)
+    plan = plan_of(state(network, "torch-zip"))
+    assert plan.problems == ()
+    assert entry(plan, "multihead_attn.q_proj.weight")[0] == "split"
+
+
+def test_rules_tell_what_a_target_cannot() -> None:
+    source = tn.Sequential(tn.BatchNorm2d(3), tn.BatchNorm2d(3)).state_dict()
+    del source["1.num_batches_tracked"]
+    source["1.weight"] -= 3
+    target = paddle.nn.Sequential(paddle.nn.BatchNorm2D(3), paddle.nn.BatchNorm2D(3))
+    with pytest.raises(RefusedError, match=r"whether it is of kind inplace_abn .* or batch_norm"):
+        convert_state_dict(source, target)
+    folded = convert_state_dict(source, target, rules=UserRules.of(kinds={"1": "inplace_abn"}))
+    assert np.array_equal(folded["1.weight"], np.full(3, 2 + 1e-5, np.float32))
+    plain = convert_state_dict(source, target, rules=UserRules.of(kinds={"1": "batch_norm"}))
+    assert np.array_equal(plain["1.weight"], np.full(3, -2, np.float32))
+
+
+def test_rules_against_the_target_are_refused() -> None:
+    source, target = tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3)
+    with pytest.raises(RefusedError, match=r"--rules says embedding, but in the network .* linear"):
+        convert_state_dict(source, target, rules=UserRules.of(kinds={"": "embedding"}))
+
+
+def test_a_kind_for_no_layer_is_refused() -> None:
+    with pytest.raises(InputError, match="--rules: no layer fits 'c'"):
+        plan_of(shapes(a__weight=(2, 2), a__bias=(2,)), c="linear")
+
+
+def test_a_tracked_instance_norm_in_a_file_is_refused_with_the_reason() -> None:
+    norm = tn.Sequential(tn.InstanceNorm2d(3, affine=True, track_running_stats=True))
+    plan = plan_of(state(norm, "torch-zip"), **{"0": "instance_norm"})
+    assert len(plan.problems) == 3
+    assert "Paddle keeps no running statistics" in plan.problems[0]
+    assert torch.equal(norm[0].running_mean, torch.zeros(3))

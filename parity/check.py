@@ -5,15 +5,19 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
 from parity.backends import FloatType, require
+from parity.backward import Backward, random_cotangent
+from parity.gradient_verdicts import BackwardErrors, with_gradients
+from parity.gradients import compare_through
 from parity.inputs import as_arrays
 from parity.isolate import ISOLATION, isolated, wanted
+from parity.parameter_gradients import parameter_errors
 from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
 from parity.runs import compare_runs
@@ -23,7 +27,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-CHECKS = ("forward",)
+    import numpy as np
+
+    from parity.runs import RunErrors
+
+CHECKS = ("forward", "backward")
+DEFAULT_CHECKS = ("forward",)
 
 
 def check_parity(
@@ -32,7 +41,7 @@ def check_parity(
     inputs: Any,
     *,
     tol: float = TOLERANCE,
-    checks: Sequence[str] = CHECKS,
+    checks: Sequence[str] = DEFAULT_CHECKS,
     precision: Literal["float32", "float64", "both"] = "both",
     rename: Mapping[str, str] | None = None,
     transfer: bool = True,
@@ -47,7 +56,9 @@ def check_parity(
         paddle_layer: The network that is to agree with it.
         inputs: One array or tensor, or a tuple or list of them: the positional arguments.
         tol: Bound of the float32 error, relative to the layer's largest value.
-        checks: What to check; only 'forward' exists.
+        checks: What to check. 'forward': what every call returns. 'backward': that, and the
+            gradients by what every call returned, by the inputs and by every parameter, from
+            seeded cotangents for all floating outputs.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
         rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
         transfer: Run paddle's network with torch's weights, carried over by the
@@ -75,22 +86,70 @@ def check_parity(
     arrays = as_arrays(inputs)
     names = dict(rename or {})
     weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
-    bounds = map_bounds(PRECISIONS[precision], tol, tol64)
+    runs = _Runs(weights, arrays, names, tol, tol64)
     try:
-        runs = {
-            dtype: compare_runs(
-                *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
-                rename=names,
-                bound=bounds[dtype],
-            )
-            for dtype in PRECISIONS[precision]
-        }
+        result = runs.backward(precision) if "backward" in checks else runs.forward(precision)
         found, notes = weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    result = assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
+    result = replace(
+        result, weights=found, notes=(*result.notes, *notes), checks=tuple(dict.fromkeys(checks))
+    )
     return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Runs the networks in each precision and puts the verdicts together."""
+
+    weights: _Weights
+    inputs: tuple[np.ndarray, ...]
+    rename: Mapping[str, str]
+    tol: float
+    tol64: float
+
+    def forward(self, precision: str) -> ParityResult:
+        """Run forward only."""
+        bounds = map_bounds(PRECISIONS[precision], self.tol, self.tol64)
+        runs = {
+            dtype: compare_runs(
+                *self._sources(self.weights.copies(dtype), dtype),
+                rename=self.rename,
+                bound=bounds[dtype],
+            )
+            for dtype in PRECISIONS[precision]
+        }
+        return assemble(runs, tol=self.tol, tol64=self.tol64)
+
+    def backward(self, precision: str) -> ParityResult:
+        """Run forward and on into the backward pass."""
+        bounds = map_bounds(PRECISIONS[precision], self.tol, self.tol64)
+        forward: dict[FloatType, RunErrors] = {}
+        gradients: dict[FloatType, BackwardErrors] = {}
+        for dtype in PRECISIONS[precision]:
+            networks = self.weights.copies(dtype)
+            forward[dtype], outputs = compare_through(
+                *self._sources(networks, dtype),
+                Backward(random_cotangent()),
+                rename=self.rename,
+                bound=bounds[dtype],
+            )
+            before = gradients.get("float32")
+            parameters = parameter_errors(
+                networks,
+                dtype,
+                self.rename,
+                outputs,
+                before.parameters if before else None,
+                tol=self.tol,
+            )
+            gradients[dtype] = BackwardErrors(outputs, parameters)
+        result = assemble(forward, tol=self.tol, tol64=self.tol64)
+        return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def _sources(self, networks: tuple[Any, Any], dtype: FloatType) -> tuple[LiveRun, LiveRun]:
+        return LiveRun(networks[0], self.inputs, dtype), LiveRun(networks[1], self.inputs, dtype)
 
 
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:

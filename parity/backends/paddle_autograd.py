@@ -38,7 +38,8 @@ class PaddleAutograd:
         """Call `act(gradient)` when a tensor's whole gradient is known."""
 
         def hook(gradient: paddle.Tensor) -> paddle.Tensor | None:
-            if self._error is not None:
+            # A tensor that nothing was made of comes with a gradient that holds no memory.
+            if self._error is not None or not gradient._is_initialized():  # noqa: SLF001
                 return None
             try:
                 instead = act(self._backend.view(gradient))

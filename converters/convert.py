@@ -171,7 +171,15 @@ def convert_state_dict(
         RefusedError: a key is unaccounted for, or a shape disagrees; all are listed.
         InputError: the target holds a layer for which no rule is known.
     """
-    plan = plan_state_dict(state_dict, target, rules=rules)
+    return converted_arrays(plan_state_dict(state_dict, target, rules=rules))
+
+
+def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
+    """Return a plan's tensors by the target's keys, second names too.
+
+    Raises:
+        RefusedError: the plan has problems; all are listed.
+    """
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):

@@ -16,7 +16,7 @@ from parity.backward import Gradient
 from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
 from parity.kinks import Kinks
-from parity.pair import Pairing
+from parity.pair import Pairing, partners
 from parity.runs import Comparer, Slot
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def compare_through(
     kinks = Kinks()
     with ours.paused_through(backward) as events:
         phases = Phases(events)
-        pairing = Pairing(phases.forward(), rename, ours.paths(), theirs.paths())
+        pairing = Pairing(phases.forward(), partners(ours.paths(), theirs.paths(), rename))
         comparer = Comparer(
             pairing, FirstMaps(bound), seen=kinks if ours.dtype == "float32" else None
         )

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parity.record import CallKey
+    from parity.record import CallKey, Record
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Kink:
 
     Attributes:
         count: How many.
-        size: Of how many.
+        leaf: The activation is a layer of its own, not part of a larger one's forward.
         largest: The largest value that is zero in the other framework, relative to the largest
             value of all.
     """
 
     count: int
-    size: int
+    leaf: bool
     largest: float
 
 
@@ -41,9 +41,9 @@ class Kinks:
 
     found: dict[CallKey, Kink] = field(default_factory=dict)
 
-    def __call__(self, key: CallKey, ours: np.ndarray, theirs: np.ndarray) -> None:
+    def __call__(self, call: Record, ours: np.ndarray, theirs: np.ndarray) -> None:
         """Look at one pair of returned tensors."""
-        if ours.shape != theirs.shape or ours.dtype.kind != "f" or key in self.found:
+        if ours.shape != theirs.shape or ours.dtype.kind != "f" or call.key in self.found:
             return
         split = (ours == 0) != (theirs == 0)
         count = int(np.count_nonzero(split))
@@ -51,7 +51,7 @@ class Kinks:
         if count and ours.any() and theirs.any():
             values = np.maximum(np.abs(ours[split]), np.abs(theirs[split]))
             largest = float(values.max() / np.abs(ours).max())
-            self.found[key] = Kink(count, ours.size, largest)
+            self.found[call.key] = Kink(count, call.leaf, largest)
 
     def after(self, key: CallKey | None, order: Sequence[CallKey]) -> str:
         """Tell of the kinks behind a call, those that its gradient has passed; '' for none.
@@ -64,6 +64,8 @@ class Kinks:
         passed = [self.found[later] for later in order[start:] if later in self.found]
         if not passed:
             return ""
+        # What returns a layer's zeros once more, a concatenation say, adds none.
+        passed = [kink for kink in passed if kink.leaf] or passed
         count, largest = sum(kink.count for kink in passed), max(kink.largest for kink in passed)
         places = f"{count} near-zero value{'s' if count > 1 else ''} behind it"
         return (

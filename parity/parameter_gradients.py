@@ -12,13 +12,12 @@ from parity.parameters import partners
 from parity.runs import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
     from parity.backends import FloatType
     from parity.gradients import GradientErrors
     from parity.parameters import Partners
+    from parity.weights import Keys
 
 #: A gradient that is this much smaller than those it is summed from is zero but for rounding: the
 #: bias of a convolution in front of a batch norm has such a one. Rounding leaves about the
@@ -53,7 +52,7 @@ class ParameterErrors:
 def parameter_errors(
     networks: tuple[Any, Any],
     dtype: FloatType,
-    rename: Mapping[str, str],
+    keys: Keys,
     outputs: GradientErrors,
     single: ParameterErrors | None = None,
     *,
@@ -64,12 +63,12 @@ def parameter_errors(
     Args:
         networks: The torch Module and the paddle Layer.
         dtype: Their precision.
-        rename: Torch path prefix to paddle path prefix.
+        keys: How torch's keys become paddle's.
         outputs: The gradients of what their calls returned.
         single: The float32 run's errors, where this is the float64 one.
         tol: Float32 gradients beyond it are kept.
     """
-    pairs, notes = partners(*networks, rename)
+    pairs, notes = partners(*networks, keys)
     found = ParameterErrors(notes=notes)
     largest = _largest(outputs)
     autograds = autograd_of(networks[0]), autograd_of(networks[1])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converters import ConverterError
-from converters.convert import plan_state_dict
 from converters.elements import pulled_back
 from converters.entries import Entry
 from converters.execute import written_entries
@@ -22,6 +21,8 @@ from parity.pair import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from parity.weights import Keys
 
 #: What `paddle.nn.Layer.state_dict` gives by name.
 Tensors = dict[str, Any]
@@ -84,21 +85,26 @@ class Partners:
 
 
 def partners(
-    torch_module: Any, paddle_layer: Any, rename: Mapping[str, str]
+    torch_module: Any, paddle_layer: Any, keys: Keys
 ) -> tuple[tuple[Partners, ...], tuple[str, ...]]:
     """Pair the parameters of two networks.
 
     Args:
         torch_module: The reference, its parameters holding what paddle's were converted from.
         paddle_layer: The network in question.
-        rename: Torch path prefix to paddle path prefix.
+        keys: How torch's keys become paddle's.
 
     Returns:
         A pair for each torch parameter that has a partner, and what is to be known.
     """
     ours = dict(autograd_of(torch_module).parameters(torch_module))
     theirs = dict(autograd_of(paddle_layer).parameters(paddle_layer))
-    entries, notes = _entries(torch_module, paddle_layer, rename, ours, theirs)
+    notes: tuple[str, ...] = ()
+    try:
+        entries = _entries(torch_module, paddle_layer, keys)
+    except ConverterError as error:
+        notes = (f"parameters were paired by name, not by a conversion: {error}",)
+        entries = _by_name(keys.rename, ours, theirs)
     found: dict[int, Partners] = {}
     for name, parameter in ours.items():
         known = found.get(id(parameter), Partners(name, parameter, ()))
@@ -113,27 +119,19 @@ def _new_ways(known: Partners, entries: Sequence[Entry], theirs: Tensors) -> lis
     return [way for way in ways if not taken & {id(target) for target in way.targets}]
 
 
-def _entries(
-    torch_module: Any,
-    paddle_layer: Any,
-    rename: Mapping[str, str],
-    ours: Tensors,
-    theirs: Tensors,
-) -> tuple[dict[str, list[Entry]], tuple[str, ...]]:
-    """Give the converter's entries by torch name; without them, those of equal names."""
-    names = {renamed(name, rename): name for name in torch_module.state_dict()}
-    try:
-        state = {new: torch_module.state_dict()[old] for new, old in names.items()}
-        plan = plan_state_dict(state, paddle_layer)
-        plan.require_complete()
-    except ConverterError as error:
-        note = f"parameters were paired by name, not by a conversion: {error}"
-        return _by_name(rename, ours, theirs), (note,)
+def _entries(torch_module: Any, paddle_layer: Any, keys: Keys) -> dict[str, list[Entry]]:
+    """Give the converter's entries by torch's names.
+
+    Raises:
+        ConverterError: The converter does not know the network, or refuses it.
+    """
+    plan, names = keys.planned(torch_module, paddle_layer)
+    plan.require_complete()
     found: dict[str, list[Entry]] = {}
     for entry in written_entries(plan):
         for source in entry.sources:
             found.setdefault(names[source], []).append(entry)
-    return found, ()
+    return found
 
 
 def _by_name(rename: Mapping[str, str], ours: Tensors, theirs: Tensors) -> dict[str, list[Entry]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
-from parity.pair import Pairing, Unpaired
+from parity.pair import Pairing, Unpaired, partners
 from parity.record import CallKey, Record, Value
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: One tensor that a call returned: the call and the tensor's slot.
 Place = tuple[CallKey, str]
+#: Classes that are made of other sublayers in either framework.
+WHOLE = frozenset({"MultiheadAttention", "MultiHeadAttention", "LSTM", "GRU", "RNN", "SimpleRNN"})
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def lone(ours: Value | None) -> Slot:
     return Slot(shape, TensorError(None, 0.0, fault=f"only {side} returns it"))
 
 
-#: Shown each pair of returned tensors once, with torch's call.
-Seen = Callable[[CallKey, "np.ndarray", "np.ndarray"], None]
+#: Shown each pair of returned tensors once, with torch's record.
+Seen = Callable[[Record, "np.ndarray", "np.ndarray"], None]
 
 
 @dataclass
@@ -131,8 +133,14 @@ class Comparer:
         torch_only = self.pairing.left_over()
         order = self.pairing.order
         calls = {key: self.calls[key] for key in order if key in self.calls}
-        called = silent({path for path, _ in order})
-        return RunErrors(calls, torch_only, tuple(self.pairing.strangers), called)
+        whole = _Whole(calls, self.pairing.paths)
+        never = silent({path for path, _ in order})
+        return RunErrors(
+            calls,
+            tuple(call for call in torch_only if not whole.holds_ours(call.path)),
+            tuple(call for call in self.pairing.strangers if not whole.holds_theirs(call.path)),
+            tuple(path for path in never if not whole.holds_ours(path)),
+        )
 
     def _compare_outputs(self, ours: Record, theirs: Record) -> dict[str, Slot]:
         pairs = aligned(ours.outputs, theirs.outputs)
@@ -140,7 +148,7 @@ class Comparer:
             if a is not None and b is not None:
                 self.partners[theirs.key, b.slot] = ours.key, slot
                 if self.seen is not None and not self._cached(a.array, b.array):
-                    self.seen(ours.key, a.array, b.array)
+                    self.seen(ours, a.array, b.array)
         return {slot: self._slot(a, b) for slot, a, b in pairs}
 
     def _compare_common(
@@ -180,8 +188,26 @@ def compare_runs(
     Raises:
         NetworkError: A network's forward raised.
     """
+    paths = partners(ours.paths(), theirs.paths(), rename)
     with ours.paused() as records:
-        pairing = Pairing(records, rename, ours.paths(), theirs.paths())
-        comparer = Comparer(pairing, FirstMaps(bound))
+        comparer = Comparer(Pairing(records, paths), FirstMaps(bound))
         theirs.stream(comparer)
         return comparer.finish(ours.never_called)
+
+
+class _Whole:
+    """The paired layers that the frameworks split up differently: what is inside needs no partner.
+
+    torch's attention calls none of its own, paddle's four Linear layers.
+    """
+
+    def __init__(self, calls: Mapping[CallKey, CallErrors], paths: Mapping[str, str]) -> None:
+        found = {c.name for c in calls.values() if c.kind in WHOLE and c.paddle_kind in WHOLE}
+        self._ours = tuple(f"{path}." for path in found)
+        self._theirs = tuple(f"{paths[path]}." for path in found)
+
+    def holds_ours(self, path: str) -> bool:
+        return path.startswith(self._ours)
+
+    def holds_theirs(self, path: str) -> bool:
+        return path.startswith(self._theirs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
+from converters.convert import converted_arrays, plan_state_dict
 from parity.backends import backend_of
 from parity.pair import renamed
 
@@ -31,7 +34,12 @@ class WeightDifference:
 
 
 def transfer(
-    torch_module: Any, paddle_layer: Any, rename: Mapping[str, str] | None = None
+    torch_module: Any,
+    paddle_layer: Any,
+    rename: Mapping[str, str] | None = None,
+    *,
+    leave_out: Collection[str] = (),
+    keep: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Convert a torch network's weights for a paddle network, in torch's own precision.
 
@@ -42,6 +50,9 @@ def transfer(
         torch_module: Where the weights come from.
         paddle_layer: Whose layer kinds settle every layout; it is only read.
         rename: Torch path prefix to paddle path prefix, as in `check_parity`.
+        leave_out: Torch layers that no output depends on and paddle does not have.
+        keep: Paddle layers that no output depends on and torch does not have: their own weights
+            are given back.
 
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
@@ -50,9 +61,69 @@ def transfer(
         converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
-    names = rename or {}
-    state = {renamed(key, names): value for key, value in torch_module.state_dict().items()}
-    return converters.convert_state_dict(state, paddle_layer)
+    keys = Keys(rename or {}, leave_out, keep)
+    whole = paddle_arrays(paddle_layer) if keep else {}
+    plan, _ = keys.planned(torch_module, paddle_layer)
+    converted = converted_arrays(plan)
+    return {**{key: value for key, value in whole.items() if _lies_in(key, keep)}, **converted}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How torch's keys become paddle's; see `transfer` for the fields."""
+
+    rename: Mapping[str, str]
+    leave_out: Collection[str] = ()
+    keep: Collection[str] = ()
+
+    def planned(
+        self, torch_module: Any, paddle_layer: Any
+    ) -> tuple[converters.ConversionPlan, dict[str, str]]:
+        """Plan the conversion of a torch network's weights.
+
+        Returns:
+            The plan, and torch's key by the key that the plan has for it.
+
+        Raises:
+            converters.RefusedError: Two layers get the same name.
+            converters.InputError: The paddle network holds a layer for which there is no rule.
+        """
+        state: dict[str, Any] = {}
+        names: dict[str, str] = {}
+        twice = []
+        for key, value in torch_module.state_dict().items():
+            if not _lies_in(key, self.leave_out):
+                name = renamed(key, self.rename)
+                twice += [f"{key} would become {name}, as another does"] if name in state else []
+                state[name], names[name] = value, key
+        if twice:
+            raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+        with _without(paddle_layer, self.keep):
+            return plan_state_dict(state, paddle_layer), names
+
+
+def _lies_in(key: str, paths: Collection[str]) -> bool:
+    return any(key.startswith(f"{path}.") for path in paths)
+
+
+@contextmanager
+def _without(paddle_layer: Any, paths: Collection[str]) -> Iterator[None]:
+    """Take sublayers out of a network for as long as the context lasts."""
+    layers = paddle_layer.sublayers(include_self=True)
+    named = dict(paddle_layer.named_sublayers())
+    gone = {id(named[path]) for path in paths if path in named}
+    # Deleting attributes would be for good.
+    before = [(layer._sub_layers, dict(layer._sub_layers)) for layer in layers]  # noqa: SLF001
+    try:
+        for children, all_of_them in before:
+            for name, child in all_of_them.items():
+                if id(child) in gone:
+                    del children[name]
+        yield
+    finally:
+        for children, all_of_them in before:
+            children.clear()
+            children.update(all_of_them)
 
 
 def load(network: Any, tensors: Mapping[str, np.ndarray]) -> None:

@@ -34,6 +34,11 @@ class PaddleBackend:
         """Yield every sublayer with its path, root first as ''."""
         yield from network.named_sublayers(include_self=True)
 
+    def children(self, module: paddle.nn.Layer) -> Iterator[tuple[str, paddle.nn.Layer]]:
+        """Yield a layer's own sublayers with their names, a shared one under each."""
+        found = module._sub_layers  # noqa: SLF001 - named_children leaves repetitions out
+        yield from ((name, child) for name, child in found.items() if child is not None)
+
     def is_leaf(self, module: paddle.nn.Layer) -> bool:
         """Tell whether a layer has no sublayers."""
         return next(module.children(), None) is None
@@ -125,7 +130,8 @@ class PaddleBackend:
             with paddle.set_grad_enabled(gradients), full_float32():
                 paddle.set_default_dtype(dtype)
                 network.train() if training else network.eval()
-                yield
+                with _recurrent_gradients(layers if gradients and not training else []):
+                    yield
         finally:
             paddle.set_default_dtype(default)
             paddle.set_rng_state(random)
@@ -163,6 +169,23 @@ def _cast(network: paddle.nn.Layer, dtype: FloatType) -> None:
         paddle.set_default_dtype(default)
     for layer, name, buffer in whole:
         setattr(layer, name, buffer)
+
+
+@contextmanager
+def _recurrent_gradients(layers: list[paddle.nn.Layer]) -> Iterator[None]:
+    """Let recurrent layers go backward in evaluation mode, where their kernel keeps nothing.
+
+    Training mode without dropout computes the same.
+    """
+    recurrent = [layer for layer in layers if isinstance(layer, paddle.nn.layer.rnn.RNNBase)]
+    rates = [layer.dropout for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.dropout, layer.training = 0.0, True
+        yield
+    finally:
+        for layer, rate in zip(recurrent, rates, strict=True):
+            layer.dropout = rate
 
 
 def _place(network: paddle.nn.Layer) -> Any:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parity.precision import TOLERANCE
+from converters.command_line import report_path
+from parity.precision import CHECKS, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +37,10 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     if not 0 < value < 1:
         raise click.BadParameter(f"{value}: expected a number between 0 and 1")
     return value
+
+
+def _checks(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return CHECKS if "all" in value else value
 
 
 #: Which networks, with which weights: fields of `parity.job.Request`.
@@ -110,8 +115,9 @@ CHECKING: tuple[click.Parameter, ...] = (
         multiple=True,
         default=["forward"],
         show_default=True,
-        type=click.Choice(["forward"]),
-        help="What to check.",
+        type=click.Choice([*CHECKS, "all"]),
+        callback=_checks,
+        help="What to check; several may be given.",
     ),
     click.Option(
         ["--precision"],
@@ -131,4 +137,11 @@ CHECKING: tuple[click.Parameter, ...] = (
 #: How a result is shown; see `parity.commands.outcome`.
 SHOWING: tuple[click.Parameter, ...] = (
     click.Option(["--all", "everything"], is_flag=True, help="Show every layer."),
+    click.Option(
+        ["--html", "html_path"],
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        callback=report_path,
+        help="Also write the report here, as one HTML file that opens offline.",
+    ),
 )

@@ -57,7 +57,9 @@ def report(result: ParityResult, title: str, options: Mapping[str, Any]) -> None
         click.echo(title)
         show(result, Console(), everything=options["everything"])
     if options["json_path"] is not None:
-        write_json(options["json_path"], {"title": title, **result.to_json()})
+        write_json(options["json_path"], result.to_json(title))
+    if options["html_path"] is not None:
+        result.save_html(options["html_path"], title)
 
 
 def end(result: ParityResult) -> NoReturn:

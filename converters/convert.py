@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from converters.bits import contiguous
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import (
+from converters.execution import (
     FRAMEWORK_SUFFIX,
     Progress,
     alias_targets,
@@ -103,6 +104,7 @@ def plan_file(
         InputError: the source, the target network or an argument cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
+    checkpoint.digest()  # begins beside the planning
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model
@@ -183,7 +185,8 @@ def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        converted.update(target_arrays(plan.checkpoint, entry))
+        arrays = target_arrays(plan.checkpoint, entry).items()
+        converted.update((key, contiguous(array)) for key, array in arrays)
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted

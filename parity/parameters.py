@@ -15,7 +15,7 @@ import numpy as np
 from converters import ConverterError
 from converters.elements import pulled_back
 from converters.entries import Entry
-from converters.execute import written_entries
+from converters.execution import written_entries
 from parity.backends.autograd import autograd_of
 from parity.pair import renamed
 

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from converters import ConverterError
-from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, write_json
+from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, INTERRUPTED, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from parity.result import ParityResult
-
-INTERRUPTED = 130
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from converters.convert import convert_file
 from converters.diff import diff_checkpoints
 from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import written_entries
+from converters.execution import written_entries
 from converters.formats import read_checkpoint
 from converters.layouts import names
 from stdc_port import paddle_nets, spec, torch_nets

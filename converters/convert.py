@@ -23,9 +23,10 @@ from converters.execution import (
     written_entries,
 )
 from converters.formats import read_checkpoint, safetensors_file
-from converters.layouts.names import NAMINGS, NATIVE, recognised
+from converters.layouts.names import NAMINGS, NATIVE
 from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, Framework, plan_conversion
+from converters.planning.source import Source
 from converters.report import ConversionReport
 from converters.user_rules import UserRules
 
@@ -139,7 +140,7 @@ def direction(
     if wanted != checkpoint.framework or (layout in (None, "native") and to is None):
         chosen = wanted or other_framework(checkpoint)
         return ("paddle" if chosen == "paddle" else "torch"), None
-    foreign = recognised({key: one.shape for key, one in checkpoint.items()}, wanted) is not NATIVE
+    foreign = Source.of(checkpoint, wanted, UserRules()).native().naming is not NATIVE
     if foreign or layout not in (None, "native"):
         return checkpoint.framework, checkpoint.framework
     if checkpoint.format != safetensors_file.NAME:

@@ -198,9 +198,8 @@ def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
     """Return the second names that the target holds, each with the first name of its tensor."""
-    firsts = plan.layout.second_names(plan.to)
     return {
-        key: firsts[key]
+        key: plan.second_names[key]
         for entry in plan.entries
         if entry.action == "alias"
         for key in entry.targets

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
 from parity.nested import flatten
@@ -158,7 +159,10 @@ def run_through(
         exact_kernels(network, dtype, recorder),
     ):
         with explained(network, recorder):
-            output = network(*(autograd.copied(leaf) for leaf in leaves))
+            positional, named = split(
+                tuple(autograd.copied(leaf) for leaf in leaves), as_arguments(inputs).names
+            )
+            output = network(*positional, **named)
         with explained(network, recorder, "its backward pass"):
             tensors, cotangents = backward.start(backend, output)
             flowing = [pair for pair in zip(tensors, cotangents, strict=True)

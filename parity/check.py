@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
+from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
-from parity.inputs import as_arrays
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
@@ -20,7 +20,9 @@ from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from parity.renaming import Rename
 
 
 def check_parity(
@@ -31,7 +33,7 @@ def check_parity(
     tol: float = TOLERANCE,
     checks: Sequence[str] = ("forward",),
     precision: Literal["float32", "float64", "both"] = "both",
-    rename: Mapping[str, str] | None = None,
+    rename: Rename | None = None,
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
@@ -42,16 +44,20 @@ def check_parity(
     Args:
         torch_module: The network that is right by definition.
         paddle_layer: The network that is to agree with it.
-        inputs: One array or tensor, or a tuple or list of them: the positional arguments.
+        inputs: One array or tensor, a tuple or list of them, or a mapping from arguments' names.
         tol: Bound of the float32 error, relative to the layer's largest value.
         checks: What to check. 'forward': what every call returns. 'backward': that, and the
             gradients by what every call returned, by the inputs and by every parameter, from
             seeded cotangents for all floating outputs.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
-        rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
+        rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
+            or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
+            out where there is only one way to do it, and listed as `assumed`.
         transfer: Run paddle's network with torch's weights, carried over by the
             converter. False takes its own weights as they stand, and lists which of them are not
-            what the converter would have written: the way to test somebody's own conversion.
+            what the converter would have written: the way to test somebody's own conversion. Own
+            weights that are all the converter's, bit for bit, count as unrounded in float64: what
+            float32 took from a folded scale (6e-8) is no difference in meaning.
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
@@ -72,8 +78,8 @@ def check_parity(
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
-    arrays = as_arrays(inputs)
-    structure = structure_of(ours, theirs, arrays, rename or {})
+    arrays = as_arguments(inputs)
+    structure = structure_of(ours, theirs, arrays, rename)
     weights = Carried(ours, theirs, structure, transfer, converted)
     passes = Passes(weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from converters import ConverterError
@@ -49,20 +50,31 @@ class Carried:
     def keys(self) -> crossing.Keys:
         """How torch's keys become paddle's."""
         found = self.structure
-        return crossing.Keys(found.key_rename, found.left_out, found.kept)
+        return crossing.Keys(found.key_rename, found.left_out, found.kept, found.folded)
 
     def copies(self, dtype: FloatType) -> tuple[Any, Any]:
         """Copy both networks in a precision and give paddle's its weights."""
         torch_copy = copy_as(self.torch_module, dtype)
         paddle_copy = copy_as(self.paddle_layer, dtype)
-        if self.carried:
+        if self.carried or self._own_are_converted:
             crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
         return torch_copy, paddle_copy
+
+    @cached_property
+    def _own_are_converted(self) -> bool:
+        # Then float64 may have the conversion's values, which rounding to float32 took from them.
+        found, notes = self.differences()
+        return not found and not notes and self.converted is None
 
     def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
         keys = self.keys
         return crossing.transfer(
-            torch_module, paddle_layer, keys.rename, leave_out=keys.leave_out, keep=keys.keep
+            torch_module,
+            paddle_layer,
+            keys.rename,
+            leave_out=keys.leave_out,
+            keep=keys.keep,
+            folded=keys.folded,
         )
 
     def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:

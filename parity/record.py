@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.nested import flatten, rebuilt
 
@@ -381,14 +382,15 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = [backend.argument(network, as_dtype(array, dtype)) for array in inputs]
+    tensors = tuple(backend.argument(network, as_dtype(array, dtype)) for array in inputs)
+    positional, named = split(tensors, as_arguments(inputs).names)
     with (
         backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
         exact_kernels(network, dtype, recorder),
         explained(network, recorder),
     ):
-        network(*tensors)
+        network(*positional, **named)
 
 
 def exact_kernels(

@@ -17,6 +17,8 @@ from parity.precision import CHECKS, TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from converters.user_rules import UserRules
+
 
 def chosen(group: Iterable[click.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Take the values of a group's options out of all those of a command."""
@@ -41,6 +43,16 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
 
 def _checks(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     return CHECKS if "all" in value else value
+
+
+def _rules(_: click.Context, __: click.Parameter, value: Path | None) -> UserRules | None:
+    from converters.errors import InputError
+    from converters.user_rules import read_rules
+
+    try:
+        return read_rules(value) if value else None
+    except InputError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 #: Which networks, with which weights: fields of `parity.job.Request`.
@@ -75,14 +87,25 @@ NETWORKS: tuple[click.Parameter, ...] = (
         help="Take the weights that the --paddle factory loaded as they stand.",
     ),
 )
+#: Where they run; a field of `parity.job.Request`.
+DEVICE: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--device"],
+        default="cpu",
+        show_default=True,
+        help="cpu, gpu, gpu:1 … TF32 is off there.",
+    ),
+)
 
 #: What the networks are given: fields of `parity.job.Request`.
 INPUTS: tuple[click.Parameter, ...] = (
     click.Option(
-        ["--input", "input_file"],
-        default="random",
-        show_default=True,
-        help="random, or a .npy file (N, C, H, W).",
+        ["--input", "inputs"],
+        multiple=True,
+        metavar="[NAME=]INPUT",
+        help="Once for each input: random (the default); a shape as 1x3x224x224; int:1x16:0..100, "
+        "integers from 0 to 99; int:1x16:1, all 1; bool:1x16; a .npy or .npz file; a dump, for its "
+        "inputs; an image, resized and normalised. With NAME= it is passed by name.",
     ),
     click.Option(
         ["--size"],
@@ -90,19 +113,18 @@ INPUTS: tuple[click.Parameter, ...] = (
         show_default=True,
         callback=_size,
         metavar="HxW",
-        help="Size of the random input.",
+        help="Size of the random input, and of an image once resized.",
     ),
     click.Option(
         ["--seed"],
         default=0,
         show_default=True,
         type=click.IntRange(min=0),
-        help="Of the weights without CHECKPOINT, and of the random input.",
+        help="Of the weights without CHECKPOINT, and of what --input draws.",
     ),
 )
 
-#: How the check is made: arguments of `check_parity`.
-CHECKING: tuple[click.Parameter, ...] = (
+TOLERANCES: tuple[click.Parameter, ...] = (
     click.Option(
         ["--tol"],
         default=TOLERANCE,
@@ -110,6 +132,27 @@ CHECKING: tuple[click.Parameter, ...] = (
         callback=_tolerance,
         help="Bound of the float32 error, relative to a layer's largest value.",
     ),
+)
+#: What a run is; a dump has them, too.
+RUNNING: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--precision"],
+        default="both",
+        show_default=True,
+        type=click.Choice(["float32", "float64", "both"]),
+        help="both tells rounding from meaning.",
+    ),
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+)
+#: How the check is made: arguments of `check_parity`.
+CHECKING: tuple[click.Parameter, ...] = (
+    *TOLERANCES,
     click.Option(
         ["--check", "checks"],
         multiple=True,
@@ -119,12 +162,14 @@ CHECKING: tuple[click.Parameter, ...] = (
         callback=_checks,
         help="What to check; several may be given.",
     ),
+    *RUNNING,
     click.Option(
-        ["--precision"],
-        default="both",
+        ["--isolation"],
+        default="auto",
         show_default=True,
-        type=click.Choice(["float32", "float64", "both"]),
-        help="both tells rounding from meaning.",
+        type=click.Choice(["auto", "always", "never"]),
+        help="When to measure each layer's own error beside the inherited one; auto: where "
+        "something is no match.",
     ),
     click.Option(
         ["--converted"],

@@ -143,11 +143,10 @@ RUNNING: tuple[click.Parameter, ...] = (
         help="both tells rounding from meaning.",
     ),
     click.Option(
-        ["--rules", "rename"],
-        metavar="FILE.toml",
+        ["--converted"],
+        metavar="FILE",
         type=click.Path(path_type=Path),
-        callback=_rules,
-        help="Renames and drops of keys, as stdc-convert takes them.",
+        help="A converted file to compare bit for bit.",
     ),
 )
 #: How the check is made: arguments of `check_parity`.
@@ -162,7 +161,13 @@ CHECKING: tuple[click.Parameter, ...] = (
         callback=_checks,
         help="What to check; several may be given.",
     ),
-    *RUNNING,
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
     click.Option(
         ["--isolation"],
         default="auto",
@@ -171,12 +176,7 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="When to measure each layer's own error beside the inherited one; auto: where "
         "something is no match.",
     ),
-    click.Option(
-        ["--converted"],
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="A converted file to compare bit for bit.",
-    ),
+    *RUNNING,
 )
 
 #: How a result is shown; see `parity.commands.outcome`.

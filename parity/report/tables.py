@@ -35,21 +35,17 @@ def layer_table(layers: Sequence[LayerResult], width: int) -> Table:
         width: How many columns there are.
     """
     own = any(layer.own_state is not None for layer in layers)
-    told = any(_fault(layer) for layer in layers)
     table = _table("layer", *(["kind"] if width >= ROOM_FOR_KINDS else []))
     _figures(table, *(["own"] if own else []), "float32", "float64")
     table.add_column("verdict", no_wrap=True)
-    if told:
-        table.add_column("why", overflow="fold")
     for layer in layers:
         table.add_row(
-            Text(name_of(layer)),
+            Text.assemble(name_of(layer), (_fault(layer), "dim")),
             *([Text(kinds(layer))] if width >= ROOM_FOR_KINDS else []),
             *([_own(layer)] if own else []),
             figure(layer.error32),
             figure(layer.error64),
             _verdict(layer.state),
-            *([Text(_fault(layer))] if told else []),
         )
     return table
 
@@ -61,7 +57,8 @@ def _own(layer: LayerResult) -> Text:
 
 def _fault(layer: LayerResult) -> str:
     # Where numbers were compared, they are the reason.
-    return layer.reason if layer.error32 is None and layer.error64 is None else ""
+    compared = layer.error32 is not None or layer.error64 is not None
+    return "" if compared or not layer.reason else f"\n{layer.reason}"
 
 
 def tensor_table(title: str, tensors: Sequence[TensorComparison]) -> Table:
@@ -98,7 +95,7 @@ def step_table(steps: Sequence[StepResult]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     return table
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,7 @@ from parity.report.words import (
     figure,
     kinds,
     name_of,
+    printable,
     tally,
     verdict,
     what_matters,
@@ -29,7 +32,7 @@ from parity.result import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
     from parity.result import ParityResult
 
@@ -57,7 +60,18 @@ def show(result: ParityResult, console: Console, *, everything: bool = False) ->
     for place, part in enumerate(parts):
         if place:
             console.print()
-        console.print(part, highlight=False)
+        console.print(_Printable(part))
+
+
+@dataclass(frozen=True)
+class _Printable:
+    """A part of the report in which no name can speak to the terminal."""
+
+    part: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self.part, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 def as_text(result: ParityResult, *, everything: bool = False) -> str:
@@ -81,7 +95,8 @@ def _first_divergence(result: ParityResult) -> Iterator[RenderableType]:
         title = Text.assemble("first divergence: ", (name, "bold"), f" ({kinds(first)})")
         yield Group(title, _titled(divergence(first)))
     elif result.failures:
-        yield _some("what fails", result.failures, LISTED)
+        lines = [failure for failure in result.failures if failure not in result.problems]
+        yield from [_some("what fails", lines, LISTED)] if lines else []
     others = [name_of(layer) for layer in result.faulty if layer is not first]
     if others:
         yield _some("also wrong by themselves", others, LISTED)
@@ -134,7 +149,7 @@ def _steps(result: ParityResult) -> Iterator[RenderableType]:
         found = [(step, step.first_difference) for step in result.steps]
         first = next(
             (
-                [f"first difference: {what.kind} {what.name} after step {step.step}"]
+                [Text(f"first difference: {what.kind} {what.name} after step {step.step}")]
                 for step, what in found
                 if what is not None
             ),

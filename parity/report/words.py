@@ -16,6 +16,11 @@ FAILING = 8
 WORST = 5
 
 
+#: What a terminal obeys instead of showing it: C0, C1, and what turns the writing direction.
+_CONTROLS = [*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SHOWN = {code: "\N{REPLACEMENT CHARACTER}" for code in _CONTROLS if chr(code) != "\n"}
+
+
 class Judged(Protocol):
     """Whatever has a verdict: a layer's call, a gradient, a training step."""
 
@@ -37,6 +42,11 @@ class Compared(Judged, Protocol):
 
 
 Item = TypeVar("Item", bound=Compared)
+
+
+def printable(text: str) -> str:
+    """Take out of a text what a terminal would obey: a layer may have any name."""
+    return text.translate(_SHOWN)
 
 
 def figure(error: float | None) -> str:

@@ -73,7 +73,7 @@ def test_all_shows_every_layer_and_quiet_none() -> None:
 
 def test_an_input_file_is_used(tmp_path: Path) -> None:
     file = tmp_path / "image.npy"
-    np.save(file, np.ones((3, 33, 35), np.float32))
+    np.save(file, np.ones((1, 3, 33, 35), np.float32))
     result = call(*TORCH, "--paddle", "parity_toys:paddle_model", "--input", file)
     assert result.exit_code == 0
     assert "input 1×3×33×35" in result.stdout
@@ -96,7 +96,7 @@ def test_an_input_file_is_used(tmp_path: Path) -> None:
         ([*TORCH, "--paddle", "no.such:thing"], "no.such cannot be imported"),
         ([*TORCH, "--paddle", "parity_toys:nothing"], "no callable 'nothing'"),
         ([*TORCH, "--paddle", "parity_toys:raises"], "the factory raised no luck"),
-        (["--input", "missing.npy"], "No such file"),
+        (["--input", "missing.npy"], "no such file, and no other form; expected random; a shape"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(arguments: list[str], message: str) -> None:
@@ -127,6 +127,16 @@ def test_an_input_that_the_network_cannot_take_is_refused(tmp_path: Path) -> Non
 def test_a_report_that_cannot_be_written_exits_2(tmp_path: Path) -> None:
     pair = [*TORCH, "--paddle", "parity_toys:paddle_model", "--size", "33x40"]
     assert "absent" in refused(call(*pair, "--json", tmp_path / "absent" / "result.json"))
+
+
+def test_html_is_written_beside_json_and_refused_early(tmp_path: Path) -> None:
+    pair = [*TORCH, "--paddle", "parity_toys:paddle_wrong_pool", "--size", "33x40"]
+    file = tmp_path / "report.html"
+    assert call(*pair, "--quiet", "--html", file).exit_code == 1
+    text = file.read_text(encoding="utf-8")
+    assert "Parity: parity_toys:torch_model and parity_toys:paddle_wrong_pool" in text
+    assert '"first_divergence":"block.skip"' in text
+    assert "folder that exists" in refused(call(*pair, "--html", tmp_path / "absent" / "a.html"))
 
 
 def test_help_and_import_load_no_framework() -> None:

@@ -1,15 +1,20 @@
 // Errors on a logarithmic axis, over the depth of the network or over training steps.
 
+// Each at (x, y), `s` times its usual size.
 const MARKS = {
-  circle: (x, y) => draw("circle", { class: "mark", cx: x, cy: y, r: 4 }),
-  diamond: (x, y) => draw("path", { class: "mark solid", d: `M${x} ${y - 3.5}l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }),
-  cross: (x, y) => draw("path", { class: "mark", d: `M${x - 3.5} ${y - 3.5}l7 7m0 -7l-7 7` }),
-  square: (x, y) => draw("path", { class: "mark", d: `M${x - 3} ${y - 3}h6v6h-6z` }),
-  triangle: (x, y) => draw("path", { class: "mark solid", d: `M${x} ${y - 4}l4 7h-8z` }),
+  circle: (x, y, s) => draw("circle", { class: "mark", cx: x, cy: y, r: 4 * s }),
+  diamond: (x, y, s) => outline(x, y, s, "solid", "M0 -3.5L3.5 0L0 3.5L-3.5 0Z"),
+  cross: (x, y, s) => outline(x, y, s, "", "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5"),
+  square: (x, y, s) => outline(x, y, s, "", "M-3 -3H3V3H-3Z"),
+  triangle: (x, y, s) => outline(x, y, s, "solid", "M0 -4L4 3H-4Z"),
 };
 const EDGE = { left: 58, right: 14, top: 26, bottom: 30 };
 const LOWEST = 1e-18;
 const ZERO_ROOM = 22;
+
+function outline(x, y, s, kind, path) {
+  return draw("path", { class: `mark ${kind}`, transform: `translate(${x} ${y}) scale(${s})`, d: path });
+}
 
 // Error to height: powers of ten, with a place of its own for zero below them.
 function logAxis(values, height) {
@@ -26,7 +31,7 @@ function logAxis(values, height) {
   return { low, high, zero, place };
 }
 
-// `series` is a list of { name, kind, mark, value(item) }; `describe(item)` gives the tip's content,
+// `series` is a list of { name, kind, mark, value(item) }, `alone` if no line joins its marks; `describe(item)` gives the tip's content,
 // `say(item)` the same as a text, `chosen(item)` acts on a click.
 class Chart {
   constructor(frame, readout, { describe, say, chosen }) {
@@ -39,9 +44,9 @@ class Chart {
     new ResizeObserver(() => this.paint()).observe(frame);
   }
 
-  // `bounds` are lines with { name, kind, value }, `flag` an item to point out by a name and a text.
-  fill(items, { series, bounds = [], flag = null, ends }) {
-    Object.assign(this, { items, series, bounds, flag, ends, at: null });
+  // `bounds` are lines with { name, kind, value }, `flags` items to point out, { item, name, text }.
+  fill(items, { series, bounds = [], flags = [], ends }) {
+    Object.assign(this, { items, series, bounds, flags, ends, at: null });
     this.paint();
   }
 
@@ -54,9 +59,8 @@ class Chart {
     this.axis = logAxis([...values, ...this.bounds.map((bound) => bound.value)], height);
     this.cursor = draw("line", { class: "cursor", y1: EDGE.top, y2: height - EDGE.bottom });
     this.svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-      ...this.grid(), ...this.bounds.map((bound) => this.bound(bound)), this.flagged(),
-      // The hollow marks of the first series stay visible around those of the next.
-      ...this.series.map((one) => this.marks(one)).reverse(), this.cursor);
+      ...this.grid(), ...this.bounds.map((bound) => this.bound(bound)), ...this.flags.map((flag) => this.flag(flag)),
+      ...this.series.map((one) => this.marks(one)), this.cursor);
     this.tip = make("div", { class: "tip" });
     this.frame.replaceChildren(this.svg, this.tip);
     this.move(this.at);
@@ -97,25 +101,28 @@ class Chart {
       draw("text", { class: "bound-name", x: EDGE.left + 6, y: y - 5 }, `${name} ${figure(value)}`));
   }
 
-  flagged() {
-    const index = this.items.indexOf(this.flag?.item);
+  flag({ item, name, text }) {
+    const index = this.items.indexOf(item);
     if (index < 0) return null;
     const x = this.x(index);
     const left = x > this.size.width / 2;
-    const text = this.size.width < 640 ? this.flag.name : `${this.flag.name}: ${this.flag.text}`;
+    const place = { x: left ? x - 5 : x + 5, y: 16, "text-anchor": left ? "end" : "start" };
+    const label = this.size.width < 640 ? name : `${name}: ${text}`;
     return draw("g", {},
       draw("line", { class: "fault", x1: x, x2: x, y1: EDGE.top, y2: this.size.height - EDGE.bottom }),
-      draw("text", { class: "fault-name", x: left ? x - 5 : x + 5, y: 16, "text-anchor": left ? "end" : "start" },
-        text));
+      name ? draw("text", { class: "fault-name", ...place }, label) : null);
   }
 
   marks(series) {
     const places = this.items.map((item, index) => [this.x(index), series.value(item)])
       .filter(([, error]) => error !== null)
       .map(([x, error]) => [x, this.axis.place(error)]);
+    // Many marks in little room are drawn smaller.
+    const size = Math.min(Math.max(this.room / this.items.length / 5, 0.6), 1);
+    const points = places.map((place) => place.join(",")).join(" ");
     return draw("g", { class: series.kind },
-      draw("polyline", { class: "trace", points: places.map((place) => place.join(",")).join(" ") }),
-      ...places.map(([x, y]) => MARKS[series.mark](x, y)));
+      series.alone ? null : draw("polyline", { class: "trace", points }),
+      ...places.map(([x, y]) => MARKS[series.mark](x, y, size)));
   }
 
   point(event) {
@@ -166,7 +173,7 @@ function known(series, items) {
 
 function legendOf(series) {
   return series.map((one) => make("li", { class: one.kind },
-    draw("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, MARKS[one.mark](8, 8)), one.name));
+    draw("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, MARKS[one.mark](8, 8, 1)), one.name));
 }
 
 function errorsOf(series, item) {

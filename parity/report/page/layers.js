@@ -3,7 +3,7 @@
 const DEPTH = [
   { name: "float32", kind: "single", mark: "circle", value: (layer) => layer.error32 },
   { name: "float64", kind: "double", mark: "diamond", value: (layer) => layer.error64 },
-  { name: "own error", kind: "own", mark: "cross", value: (layer) => layer.own64 ?? layer.own32 },
+  { name: "own error", kind: "own", mark: "cross", alone: true, value: (layer) => layer.own64 ?? layer.own32 },
 ];
 
 function layerTable(place, layers, bounds) {
@@ -56,7 +56,7 @@ function tensorTable(title, what, tensors) {
     tensor.name ?? (tensor.slot || "–"),
     make("span", { class: "figure" }, tensor.shape.join(" × ") || "scalar"),
     ...[tensor.error32, tensor.error64, tensor.scale].map(number),
-    make("span", {}, badge(tensor.state), tensor.reason ? ` ${tensor.reason}` : ""),
+    make("div", { class: tensor.reason ? "reason" : null }, badge(tensor.state), ` ${tensor.reason}`),
   ]));
 }
 
@@ -82,9 +82,11 @@ function depthChart(layers, bounds, fault, chosen) {
   const choose = (phase) => {
     const some = layers.filter((layer) => layer.phase === phase);
     const series = known(DEPTH, some);
-    const flag = fault && { item: fault, name: "first divergence", text: callName(fault) };
+    const others = some.filter((layer) => layer.own_state === "mismatch" && layer !== fault);
+    const flags = [{ item: fault, name: "first divergence", text: fault && callName(fault) },
+      ...others.map((item) => ({ item }))];
     byId("legend").replaceChildren(...legendOf(series));
-    chart.fill(some, { series, bounds: lines, flag, ends: ["first call", `call ${some.length}`] });
+    chart.fill(some, { series, bounds: lines, flags, ends: ["first call", `call ${some.length}`] });
   };
   const phases = [...new Set(layers.map((layer) => layer.phase))];
   if (phases.length > 1) byId("phases").replaceChildren(...phases.map((phase, index) => phaseSwitch(phase, !index, choose)));

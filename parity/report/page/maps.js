@@ -118,7 +118,7 @@ function mapsOf(layer) {
   const what = { own: "own error", inputs: "given input", tensors: "output" };
   return Object.entries(what).flatMap(([key, name]) => layer[key]
     .filter((tensor) => tensor.map)
-    .map((tensor) => ({ layer, tensor, name: tensor.slot ? `${name} ${tensor.slot}` : name })));
+    .map((tensor) => ({ layer, tensor, alone: key === "own", name: tensor.slot ? `${name} ${tensor.slot}` : name })));
 }
 
 function mapFigure({ layer, tensor, name }, tolerances) {

@@ -36,17 +36,18 @@ function sentence() {
 function firstDivergence(table) {
   if (!first) return failures();
   show("first");
+  const link = (layer) => make("button", {
+    type: "button", class: "link path", onclick: () => table.reveal(layer),
+  }, callName(layer));
   const [map] = mapsOf(first);
   const errors = errorsOf(DEPTH, first).map(([name, value]) => [name, number(value)]);
-  const others = data.faulty.filter((name) => name !== first.name);
+  const others = layers.filter((layer) => layer.own_state === "mismatch" && layer !== first);
   byId("first-card").append(make("div", {},
-    make("h3", {},
-      make("button", { type: "button", class: "link path", onclick: () => table.reveal(first) }, callName(first)),
-      ` ${kindOf(first)} `, badge(first.state)),
+    make("h3", {}, link(first), ` ${kindOf(first)} `, badge(first.state)),
     make("dl", {}, ...facts([
       ["why", first.reason || first.state], ...errors, ["arises", first.between], ["where", map?.tensor.map.words],
     ])),
-    list("Also wrong by themselves", others.map(pathOf))));
+    list("Also wrong by themselves", others.map(link))));
   if (map) byId("first-card").append(mapFigure(map, tolerances));
 }
 
@@ -74,7 +75,9 @@ function linked(text) {
 }
 
 function maps() {
-  const found = layers.filter((layer) => layer !== first).flatMap(mapsOf);
+  // Own errors first: they are no echo of an earlier layer's.
+  const found = layers.filter((layer) => layer !== first).flatMap(mapsOf)
+    .sort((a, b) => b.alone - a.alone);
   if (!found.length) return;
   show("maps");
   byId("map-cards").append(...found.map((one) => make("div", { class: "card" },

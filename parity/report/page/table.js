@@ -44,10 +44,10 @@ class Table {
     const options = Object.entries(FILTERS).map(([name, keep]) => [name, this.rows.filter(keep).length])
       .filter(([, count]) => count)
       .map(([name, count]) => make("option", { value: name }, `${name} (${count})`));
-    this.text = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
-    this.state = make("select", {}, ...options);
+    this.text = make("input", { type: "search", autocomplete: "off", spellcheck: "false", oninput: () => this.fill() });
+    this.state = make("select", { onchange: () => this.fill() }, ...options);
     this.count = make("output", { "aria-live": "polite" });
-    this.form = make("form", { class: "filters", oninput: () => this.fill(), onsubmit: (event) => event.preventDefault() },
+    this.form = make("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
       make("label", {}, "Name or kind ", this.text), make("label", {}, "Verdict ", this.state), this.count);
     return this.form;
   }

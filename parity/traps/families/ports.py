@@ -114,10 +114,10 @@ def auxiliary_heads() -> Measured:
         ]
         return gaps[1]
 
-    backbone = spec.BACKBONES["stdc1"]
+    network = spec.resolve("stdc1-seg", variant="paddleseg")
     by_name = {name: name for name in ours if name in theirs}
     by_table = {
-        name: PADDLESEG.path(f"{name}.conv_out", backbone).partition(".")[0] for name in ours
+        name: PADDLESEG.path(f"{name}.conv_out", network).partition(".")[0] for name in ours
     }
     return Measured(error(by_name), error(by_table), "output of the head on the map of stride 16")
 

@@ -70,11 +70,11 @@ class Bug:
         """Return a fresh paddle network with the bug in it, and wrong weights if they are it."""
         layer = self.port().build()
         if self.plant is not None:
-            plant_weights(layer, original(self.network), self.plant)
+            plant_weights(original(self.network), layer, self.plant)
         return layer
 
 
-def plant_weights(layer: Any, module: Any, plant: Plant | None = None) -> None:
+def plant_weights(module: Any, layer: Any, plant: Plant | None = None) -> None:
     """Give a paddle network torch's weights, some of them wrong."""
     import paddle
 

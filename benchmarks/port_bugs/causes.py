@@ -22,6 +22,7 @@ WEIGHTS = {
 SETTINGS = {
     "activation-different": "another activation function",
     "activation-slope": "another slope of the same activation",
+    "bias-created": "a bias that torch's layer does not have, 0 at first",
     "bias-missing": "a layer built without the bias that torch's has",
     "bn-batch-statistics": "BN with the batch's statistics in evaluation",
     "bn-epsilon": "another epsilon of a BN",
@@ -78,7 +79,6 @@ LOSS = {
     "smooth-l1-delta": "Huber's delta for smooth_l1's beta",
 }
 TRAINING = {
-    "bias-created": "a bias that torch's layer does not have, 0 at first",
     "bn-frozen": "BN in evaluation mode while training",
     "bn-momentum": "momentum as torch counts it",
     "clip-missing": "gradients not clipped",

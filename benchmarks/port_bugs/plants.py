@@ -12,7 +12,8 @@ def exchanged(one: str, other: str) -> Plant:
 
     def plant(right: Arrays, _: Arrays) -> Arrays:
         ours, theirs = (_below(right, prefix) for prefix in (one, other))
-        assert set(ours) == set(theirs), f"{one} and {other} hold other tensors"
+        if set(ours) != set(theirs):
+            raise ValueError(f"{one} and {other} hold tensors of other names")
         wrong = {one + rest: theirs[rest] for rest in ours}
         return wrong | {other + rest: ours[rest] for rest in ours}
 
@@ -72,5 +73,6 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
         for key, array in arrays.items()
         if key == prefix or key.startswith(f"{prefix}.")
     }
-    assert found, f"no tensor is called {prefix}"
+    if not found:
+        raise ValueError(f"no tensor is called {prefix}")
     return found

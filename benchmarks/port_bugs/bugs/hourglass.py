@@ -11,7 +11,7 @@ bug, weights = partial(edited, "hourglass"), partial(planted, "hourglass")
 
 BUGS = (
     bug("pool-exclusive", "down2", ", exclusive=False)", ")"),
-    bug("pool-kind", "pyramid", "F.avg_pool2d(x, 4)", "F.max_pool2d(x, 4)"),
+    bug("pool-kind", "pyramid", "F.avg_pool2d(x, 2)", "F.max_pool2d(x, 2)"),
     bug("padding-mode", "enter.depth", ' padding_mode="reflect",', ""),
     bug("groups", "up2", "output_padding=1, groups=2", "output_padding=1, groups=4"),
     bug(
@@ -139,7 +139,6 @@ BUGS = (
         "enter.depth",
         'padding_mode="reflect", bias_attr=False',
         'padding_mode="reflect"',
-        check="train",
     ),
     bug(
         "layer-norm-frozen",

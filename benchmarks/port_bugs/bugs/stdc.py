@@ -204,8 +204,8 @@ BUGS = (
     seg(
         "ohem-rule",
         None,
-        "min(max(losses.size // self.share, 1), losses.size - 1)",
-        "min(10_000, losses.size - 1)",
+        "self.loss_threshold = -math.log(threshold)",
+        "self.loss_threshold = threshold",
         source="losses",
         check="loss",
     ),

@@ -62,7 +62,7 @@ class Pyramid(nn.Layer):
         wide = self.norm(self.wide(x))
         focus = F.softmax(self.score(wide).flatten(1), axis=1).reshape([x.shape[0], 1, *size])
         coarse = F.interpolate(self.pool(x), size=size, mode="bilinear", align_corners=False)
-        far = F.interpolate(F.avg_pool2d(x, 4), size=size, mode="nearest")
+        far = F.interpolate(F.avg_pool2d(x, 2), size=size, mode="nearest")
         return paddle.concat([wide * focus, coarse, far], axis=1)
 
 

@@ -63,7 +63,7 @@ class Pyramid(nn.Module):
         wide = self.norm(self.wide(x))
         focus = F.softmax(self.score(wide).flatten(1), dim=1).reshape(x.shape[0], 1, *size)
         coarse = F.interpolate(self.pool(x), size=size, mode="bilinear", align_corners=False)
-        far = F.interpolate(F.avg_pool2d(x, 4), size=size, mode="nearest")
+        far = F.interpolate(F.avg_pool2d(x, 2), size=size, mode="nearest")
         return torch.cat([wide * focus, coarse, far], dim=1)
 
 

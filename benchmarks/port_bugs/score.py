@@ -74,14 +74,16 @@ def judge(bug: Bug) -> Score:
     if bug.check not in CHECKS:
         return Score(bug, None)
     inputs = NETWORKS[bug.network].batch()[0]
-    network = original(bug.network)
-    return Score(bug, ask(network, bug.build(), inputs, transfer=bug.transfer))
+    checks = ("forward",) if bug.check == "forward" else ("forward", bug.check)
+    answer = ask(original(bug.network), bug.build(), inputs, transfer=bug.transfer, checks=checks)
+    return Score(bug, answer)
 
 
 def judge_correct(correct: Correct) -> Alarm:
-    """Give a correct port to the harness."""
+    """Give a correct port to the harness, gradients too."""
     options = {"rename": correct.rename, "transfer": correct.own_weights is None}
-    return Alarm(correct, ask(*correct.pair(), correct.inputs, **options))
+    checks = ("forward", "backward")
+    return Alarm(correct, ask(*correct.pair(), correct.inputs, checks=checks, **options))
 
 
 def ask(module: Any, layer: Any, inputs: Any, **options: Any) -> Answer:

@@ -97,6 +97,7 @@ BUGS = (
         "self.down(F.dropout(inner,",
         "self.down(F.dropout(inner.detach(),",
         check="backward",
+        accept=("layers.2",),
     ),
     bug("label-smoothing-dropped", None, ", label_smoothing=0.1)", ")", check="loss"),
     bug("decay-on-norms", None, '"weight_decay": 0.0', '"weight_decay": 0.1', check="train"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.compare import TensorError, tensor_error
+from parity.conventions import other_places
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, Unpaired, partners
 from parity.record import CallKey, Record, Value
@@ -77,6 +78,15 @@ def aligned(
     return [*both, *((slot, None, value) for slot, value in found.items())]
 
 
+def returned(ours: Record, theirs: Record) -> list[tuple[str, Value | None, Value | None]]:
+    """Pair what two calls returned; see `aligned`. Some layers return the same in other places."""
+    places = other_places(ours, theirs)
+    if places is None:
+        return aligned(ours.outputs, theirs.outputs)
+    a, b = ({value.slot: value for value in call.outputs} for call in (ours, theirs))
+    return [(slot, a[place], b[slot]) for slot, place in places.items()]
+
+
 def lone(ours: Value | None) -> Slot:
     """Give the slot of a tensor that one side alone has."""
     side, shape = ("paddle", ()) if ours is None else ("torch", ours.array.shape)
@@ -101,13 +111,10 @@ class _Comparer:
                 kind=ours.kind,
                 paddle_kind=theirs.kind,
                 parent=ours.parent,
-                outputs=self._compare(ours.outputs, theirs.outputs),
+                outputs={slot: self._slot(a, b) for slot, a, b in returned(ours, theirs)},
                 inputs=self._compare_common(ours.inputs, theirs.inputs),
                 floors=theirs.floors,
             )
-
-    def _compare(self, ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, Slot]:
-        return {slot: self._slot(*pair) for slot, *pair in aligned(ours, theirs)}
 
     def _compare_common(
         self, ours: tuple[Value, ...], theirs: tuple[Value, ...]

@@ -23,13 +23,9 @@ def tie(ours: np.ndarray, theirs: np.ndarray, values: Iterable[np.ndarray]) -> s
     """
     differ = ours != theirs
     for value in values:
-        if value.dtype.kind != "f" or not value.size:
-            continue
-        for axis, table in _along(value, ours.shape):
-            if _in_range(ours, table.shape[axis]) and _in_range(theirs, table.shape[axis]):
-                if said := _tie(
-                    _taken(table, ours, axis), _taken(table, theirs, axis), differ, table, axis
-                ):
+        if value.dtype.kind == "f" and value.size:
+            for axis, table in _along(value, ours.shape):
+                if said := _tie(ours, theirs, differ, table, axis):
                     return said
     return ""
 
@@ -59,15 +55,17 @@ def _tie(
     ours: np.ndarray, theirs: np.ndarray, differ: np.ndarray, table: np.ndarray, axis: int
 ) -> str:
     """Compare the values that the indices point at, if these do look chosen by their size."""
-    if not _chosen_by_size(ours, table, axis):
+    if not all(_in_range(indices, table.shape[axis]) for indices in (ours, theirs)):
         return ""
-    largest = float(np.max(np.abs(ours - theirs)))
-    scale = float(np.max(np.abs(table))) or 1.0
+    one, other = (_taken(table, indices, axis) for indices in (ours, theirs))
+    if not _chosen_by_size(one, table, axis):
+        return ""
+    apart = float(np.max(np.abs(one - other))) / (float(np.max(np.abs(table))) or 1.0)
     count = int(differ.sum())
-    if largest == 0.0:
+    if apart == 0.0:
         return f"a tie: the values at all {count} differing indices are equal"
-    if largest / scale <= NEAR.get(table.dtype.name, 0.0):
-        return f"a near tie: values at {count} differing indices are {largest / scale:.0e} apart"
+    if apart <= NEAR.get(table.dtype.name, 0.0):
+        return f"a near tie: the values at {count} differing indices are within {apart:.0e}"
     return ""
 
 

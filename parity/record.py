@@ -443,7 +443,12 @@ def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[Non
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:
     """Run a network once and keep the whole run; see `run`."""
     records: list[Record] = []
-    run(network, inputs, records.append, dtype)
+
+    def keep(entry: Record) -> None:
+        # Nothing is around any more once the run is over.
+        records.append(replace(entry, around=list))
+
+    run(network, inputs, keep, dtype)
     return Trace(tuple(records), never_called(network, {entry.path for entry in records}))
 
 

@@ -34,6 +34,7 @@ class Transform:
         undo: the way back, bit for bit but for the shape; None where there is none.
         undone: what the report calls the way back.
         exact: elements are moved and not computed.
+        slope: where elements are computed, the derivative at each of them.
     """
 
     action: str
@@ -43,6 +44,7 @@ class Transform:
     undo: Callable[[np.ndarray, DType], np.ndarray] | None
     undone: str = ""
     exact: bool = True
+    slope: Callable[[np.ndarray], np.ndarray] | None = None
 
     def called(self, *, inverse: bool) -> str:
         """Return what the report calls it in a direction."""
@@ -158,7 +160,7 @@ TRANSFORMS = {
     "copy": Transform("copy", _unchanged, _unchanged, _same, _same),
     "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
-    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False),
+    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False, slope=np.sign),
     # The same elements in the same order; the entry says in which shape.
     "flatten": Transform("reshape", _flat, None, _same, _same),
     "row": Transform("reshape", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),

@@ -8,10 +8,12 @@ the hook runs: an in-place activation may overwrite them a moment later.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from parity.arguments import as_arguments, split
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
+#: So many items of a generator are recorded; it may be without end.
+DRAWN = 1000
+#: The network's own call.
+ROOT: CallKey = ("", 0)
 
 
 class NetworkError(RuntimeError):
@@ -59,6 +65,8 @@ class Record:
         leaf: It has no child modules.
         weights: It registers parameters of its own.
         floors: Single-precision kernels that its own forward called in a float64 run.
+        around: Gives what the call was given and what its last child returned, as long as the
+            arrays hold: what an index among its outputs may point into.
     """
 
     path: str
@@ -70,6 +78,7 @@ class Record:
     leaf: bool
     weights: bool
     floors: tuple[Floor, ...] = ()
+    around: Callable[[], list[np.ndarray]] = field(default=list, repr=False, compare=False)
 
     @property
     def key(self) -> CallKey:
@@ -78,7 +87,7 @@ class Record:
 
     def kept(self) -> Record:
         """Copy its outputs, so that it outlives the call of a sharing run."""
-        return replace(self, outputs=_copied(self.outputs))
+        return replace(self, outputs=_copied(self.outputs), around=list)
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,7 @@ Event = Record | Given
 Replacement = Mapping[str, "np.ndarray"]
 Consumer = Callable[[Record], Replacement | None]
 GivenConsumer = Callable[[Given], Replacement | None]
+Watch = Callable[[CallKey, "list[tuple[str, Any]]"], None]
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,8 @@ class _Call:
             exchanged.
         exchanged: What its caller gave it, what it works on instead, and the version of that.
         floors: See `Record.floors`.
+        given: The tensors it was given, which its caller holds as well.
+        last: What the last of its children returned.
     """
 
     key: CallKey
@@ -150,6 +162,8 @@ class _Call:
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+    last: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -171,15 +185,19 @@ class Recorder:
         *,
         share: bool = False,
         given: GivenConsumer | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Start with nothing called; see `run` for the arguments."""
         self._share = share
+        self._watch = watch
         self._backend = backend
         self._consumer = consumer
         self._given = given
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
+        #: Floors by call that came after its record: those of its backward pass.
+        self.late: defaultdict[CallKey, list[Floor]] = defaultdict(list)
 
     @property
     def where(self) -> str:
@@ -188,13 +206,21 @@ class Recorder:
 
     def noting(self) -> Callable[[Floor], None]:
         """Give what puts a single-precision kernel down to the call that is now under way."""
-        return self._running[-1].floors.append if self._running else lambda _: None
+        if not self._running:
+            return self.late[ROOT].append
+        call = self._running[-1]
+
+        def note(floor: Floor) -> None:
+            call.floors.append(floor)  # another list once its record is written
+
+        return note
 
     def enter(self, path: str, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
         call = _Call((path, self._calls[path]))
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
+        call.given = [tensor for _, tensor in tensors]
         if self._given is None:
             call.inputs = self._fresh(tensors)
             new = None
@@ -209,8 +235,14 @@ class Recorder:
         Returns:
             The output that the network is to go on with instead of the module's own, or None.
         """
+        if isinstance(output, Iterator):
+            # A generator runs when it is asked; what it calls belongs to this call.
+            drawn = list(islice(output, DRAWN))
+            return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
+        if self._watch is not None:
+            self._watch(call.key, tensors)
         reply = self._consumer(
             Record(
                 path=call.key[0],
@@ -222,14 +254,22 @@ class Recorder:
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
+                around=partial(self._views, call),
             )
         )
+        call.given, call.last = [], []
+        if self._running:
+            self._running[-1].last = [tensor for _, tensor in tensors]
+        call.floors = self.late[call.key]
         new = self._returned_instead(call, tensors, reply) if reply else None
         for caller_has, worked_on, version in call.exchanged:
             # The caller sees what an in-place operation did to its tensor.
             if self._backend.version(worked_on) != version:
                 self._backend.overwrite(caller_has, self._backend.view(worked_on))
         return rebuilt(output, self._backend.is_tensor, new) if new else None
+
+    def _views(self, call: _Call) -> list[np.ndarray]:
+        return [self._backend.view(tensor) for tensor in (*call.last, *call.given)]
 
     @property
     def _parent(self) -> CallKey | None:
@@ -307,6 +347,7 @@ def observe(
     *,
     share: bool = False,
     given: GivenConsumer | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
@@ -316,12 +357,13 @@ def observe(
         consumer: Called with each record as the call completes.
         share: See `run`.
         given: See `run`.
+        watch: Shown the tensors that each call returned, by slot.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer, share=share, given=given)
+    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path)))
@@ -363,32 +405,50 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = tuple(backend.argument(network, _as(array, dtype)) for array in inputs)
+    tensors = tuple(backend.argument(network, as_dtype(array, dtype)) for array in inputs)
     positional, named = split(tensors, as_arguments(inputs).names)
-    exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
-        backend.inference(network, dtype),
+        backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact(recorder.noting),
+        exact_kernels(network, dtype, recorder),
+        explained(network, recorder),
     ):
-        try:
-            network(*positional, **named)
-        except Exception as error:
-            text = str(error).strip().splitlines()
-            raise NetworkError(
-                f"the {backend.name} network stopped in {recorder.where!r} "
-                f"({type(error).__name__}: {text[-1] if text else 'no message'})"
-            ) from error
+        network(*positional, **named)
 
 
-def _as_they_are(_: Any) -> AbstractContextManager[None]:
-    return nullcontext()
+def exact_kernels(
+    network: Any, dtype: FloatType, recorder: Recorder
+) -> AbstractContextManager[None]:
+    """Let exact results stand in for single-precision kernels of a float64 run."""
+    if dtype != "float64":
+        return nullcontext()
+    return backend_of(network).exact_kernels(recorder.noting)
+
+
+@contextmanager
+def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        raise NetworkError(
+            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"({type(error).__name__}: {text[-1] if text else 'no message'})"
+        ) from error
 
 
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:
     """Run a network once and keep the whole run; see `run`."""
     records: list[Record] = []
-    run(network, inputs, records.append, dtype)
+
+    def keep(entry: Record) -> None:
+        # Nothing is around any more once the run is over.
+        records.append(replace(entry, around=list))
+
+    run(network, inputs, keep, dtype)
     return Trace(tuple(records), never_called(network, {entry.path for entry in records}))
 
 
@@ -402,5 +462,6 @@ def never_called(network: Any, called: set[str]) -> tuple[str, ...]:
     )
 
 
-def _as(array: np.ndarray, dtype: FloatType) -> np.ndarray:
+def as_dtype(array: np.ndarray, dtype: FloatType) -> np.ndarray:
+    """Cast a floating array; others stay as they are."""
     return array.astype(dtype) if array.dtype.kind == "f" else array

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.background import digest_of
 from converters.command_line import (
     FALLS_SHORT,
     common_options,
@@ -149,14 +150,15 @@ def convert(
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: source or target cannot be used.
     """
-    # numpy's linear algebra is not used; its threads would get in the way of the hashing.
+    # Beside the loading of numpy, whose linear algebra is not used; its threads would disturb.
+    hashing = digest_of(source)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from converters.convert import default_target, plan_file
     from converters.execution import execute, report_of, unwritten, written_entries
     from converters.user_rules import read_rules
 
     rules = read_rules(rules_path) if rules_path else None
-    plan = plan_file(source, target=model, rules=rules, **options)
+    plan = plan_file(source, target=model, rules=rules, hashing=hashing, **options)
     path = default_target(source, target, plan.to)
     if dry_run:
         return report_of(plan, unwritten(path))

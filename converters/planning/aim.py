@@ -94,7 +94,7 @@ def aim_at(source: Source, layout: Layout, name: str, to: str) -> Aim:
         )
     ours = network_of(layout, layout.variant)
     theirs = network_of(layout, naming.variant or layout.variant)
-    return _Aiming(source, layout, naming, ours, theirs, to).aim()
+    return _Aiming(source, layout, naming, ours, theirs).aim()
 
 
 @dataclass
@@ -106,7 +106,6 @@ class _Aiming:
     naming: Naming
     ours: spec.NetworkSpec
     theirs: spec.NetworkSpec
-    to: str
     dropped: dict[str, str] = field(default_factory=dict)
     inexact: list[str] = field(default_factory=list)
 

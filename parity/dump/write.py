@@ -119,7 +119,7 @@ def _write_run(
     if weights is not None:
         crossing.load(copied, weights.fitted(copied, dtype, rename))
     records = RunWriter(writer, dtype)
-    run(copied, inputs, records, dtype, share=True)
+    run(copied, inputs, records.call, dtype, share=True, given=records.start)
     records.close()
 
 

@@ -93,7 +93,8 @@ def _largest_difference(reference: np.ndarray, other: np.ndarray) -> tuple[float
         np.subtract(piece, other[start : start + CHUNK], out=difference)
         differences.append(_largest(difference))
         values.append(_largest(piece))
-    return float(np.max(differences)), float(np.max(values))
+    # The negative of the least of only zeros is a negative zero.
+    return abs(float(np.max(differences))), abs(float(np.max(values)))
 
 
 def _largest(values: np.ndarray) -> np.floating[Any]:

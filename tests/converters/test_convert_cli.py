@@ -273,6 +273,13 @@ def test_help_and_version(option):
     assert "stdc-convert STDCNet813M" in result.output or re.search(r"\d+\.\d+", result.output)
 
 
+@pytest.mark.parametrize("command", [[], ["diff"], ["inspect"]])
+def test_help_fits_a_screen(command):
+    text = CliRunner().invoke(main, [*command, "-h"], terminal_width=80).output
+    assert len(text.splitlines()) <= 50
+    assert "stdc-convert" in text
+
+
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     path = Path(sys.executable).with_name("stdc-convert")

@@ -45,7 +45,9 @@ def as_json(value: Any, store: Callable[[np.ndarray], str]) -> Any:
     if isinstance(value, tuple):
         return [as_json(item, store) for item in value]
     if is_dataclass(value):
-        parts = {part.name: as_json(getattr(value, part.name), store) for part in fields(value)}
+        # What takes no part in comparisons is of the process alone, the module itself for one.
+        names = [part.name for part in fields(value) if part.compare]
+        parts = {name: as_json(getattr(value, name), store) for name in names}
         return {"is": type(value).__name__, **parts}
     return value
 

@@ -25,6 +25,7 @@ from converters.inspect import inspect_checkpoint, tensor_table
 from converters.layouts.names import NAMINGS
 from converters.report import ConversionReport
 from converters.user_rules import read_rules
+from stdc_port.spec import VARIANTS
 
 ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg", "generic")
 EXAMPLE = """
@@ -71,6 +72,13 @@ def main() -> None:
     default="auto",
     show_default=True,
     help="Which network; auto tells it by the keys, generic is any other.",
+)
+@click.option(
+    "--variant",
+    type=click.Choice(["auto", *VARIANTS]),
+    default="auto",
+    show_default=True,
+    help="Whose implementation of STDC SRC is of; auto tells it by names and keys.",
 )
 @click.option(
     "--layout",

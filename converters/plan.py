@@ -11,8 +11,10 @@ from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
 from converters.layouts.aim import aim_at, named
+from converters.layouts.network import keys_of
 from converters.planner import plan_entries
-from converters.settle import Source, settle_layout, without_prefix
+from converters.settle import settle_layout
+from converters.source import Source, without_prefix
 from converters.user_rules import UserRules
 
 __all__ = [
@@ -95,6 +97,7 @@ def plan_conversion(
     dtype: str = "keep",
     rules: UserRules | None = None,
     origin: Framework | None = None,
+    variant: str = "auto",
     allow_inexact: bool = False,
 ) -> ConversionPlan:
     """Decide the fate of every key; reads no tensor unless two must be compared.
@@ -112,6 +115,7 @@ def plan_conversion(
         dtype: element type of floating-point tensors in the target, or ``keep``.
         rules: the user's own renames, drops and layer kinds.
         origin: the source's framework; the one that ``to`` is not if None.
+        variant: whose implementation of STDC the source is; ``auto`` to tell it by names and keys.
         allow_inexact: the target's network may compute something else; the plan says what.
 
     Raises:
@@ -121,8 +125,8 @@ def plan_conversion(
     if target is not None and layout != "native":
         raise InputError(f"layout {layout!r}: a target network has its own names; leave one out")
     source = Source.of(checkpoint, origin, rules or UserRules())
-    source = source.native() if target is None else source
-    known = settle_layout(source, arch, target)
+    source = source.native() if target is None else source.within(keys_of(target))
+    known = settle_layout(source, arch, target, variant)
     aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
     entries, problems = plan_entries(source, aim.layout, dtype, to)

@@ -15,7 +15,7 @@ from converters.dtypes import BY_NAME, DType
 from converters.entries import Entry, same_bits, single
 from converters.layouts import Layer, Layout, join
 from converters.rules import BY_KIND, WEIGHT_NORM, TensorRule, direction_of, norms_shape
-from converters.settle import Source
+from converters.source import Source
 from converters.transforms import FLOATING, TRANSFORMS
 
 
@@ -31,7 +31,9 @@ def plan_entries(
         to: the target framework.
     """
     planner = _Planner(source, layout, dtype, to)
-    return tuple(planner.entries()), tuple(planner.problems)
+    entries = tuple(planner.entries())
+    # Several layers may share one assumption.
+    return entries, tuple(dict.fromkeys(planner.problems))
 
 
 @dataclass
@@ -303,9 +305,8 @@ class _Planner:
         layers = [one for one in self.layout.layers if one.kind == "batch_norm" and not one.spare]
         norms = [layer.path for layer in layers]
         odd = [path for path in norms if join(path, "num_batches_tracked") not in self.source.names]
-        odd = [path for path in odd if self.source.rules.kind_of(path) is None]
         if len(odd) < len(norms):
-            for path in odd:
+            for path in (path for path in odd if self.source.rules.kind_of(path) is None):
                 yield (
                     f"{path!r}: counts no batches while other BN layers do, which is how in-place "
                     "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "

@@ -2,100 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from converters.checkpoint import COUNTERS, Checkpoint, LazyTensor
+from converters.checkpoint import COUNTERS
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, siblings, stdc
 from converters.layouts import target as target_layout
-from converters.layouts.names import NATIVE, Naming, backbone_of, native_names, recognised
+from converters.layouts.names import NATIVE
+from converters.layouts.network import framework_of
+from converters.layouts.variant import AUTO, with_variant
 from converters.rules import BY_KIND
+from converters.source import Source, paddle_name
 from converters.user_rules import UserRules
-from stdc_port import spec
-
-PREFIXES = ("module.", "_orig_mod.")
-NAME_SUFFIXES = (("._mean", ".running_mean"), ("._variance", ".running_var"))
 
 
-@dataclass(frozen=True)
-class Source:
-    """A checkpoint's keys by the names that the network gives them.
-
-    Attributes:
-        checkpoint: where the tensors lie.
-        framework: whose names and layouts they have.
-        names: key in the checkpoint by name in the network.
-        dropped: names that the user's rules leave out, each with the reason.
-        rules: the user's rules.
-        naming: whose names the keys have in the checkpoint.
-    """
-
-    checkpoint: Checkpoint
-    framework: str
-    names: Mapping[str, str]
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    rules: UserRules = field(default_factory=UserRules)
-    naming: Naming = NATIVE
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint, framework: str, rules: UserRules) -> Source:
-        """Return a checkpoint's keys without wrappers' prefixes, renamed by the user's rules.
-
-        Raises:
-            InputError: two keys get the same name, or a rule fits no key.
-        """
-        names, dropped = rules.applied(without_prefix(checkpoint))
-        return cls(checkpoint, framework, names, dropped, rules)
-
-    def native(self) -> Source:
-        """Return the same with another implementation's names of STDC's layers made our own."""
-        naming = recognised(self.shapes(), self.framework)
-        backbone = backbone_of(self.names, naming)
-        if naming is NATIVE or backbone is None:
-            return self
-        whole = any("arm" in name for name in self.names)
-        arch = backbone.name + ("-seg" if whole else "")
-        layout = stdc.layout_of(spec.resolve(arch, variant=naming.variant))
-        names = native_names(self.names, naming, layout, backbone)
-        why = {key: self.dropped.get(old) or naming.why_own(old) for old, key in self.names.items()}
-        dropped = {name: why[key] for name, key in names.items() if why[key]}
-        return replace(self, names=names, naming=naming, dropped=dropped)
-
-    def tensor(self, name: str) -> LazyTensor:
-        """Return a tensor by its name in the network."""
-        return self.checkpoint[self.names[name]]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of what is carried over, running statistics under torch's names."""
-        return {
-            torch_name(name, self.framework): self.tensor(name).shape
-            for name in self.names
-            if name not in self.dropped
-        }
-
-
-def without_prefix(keys: Iterable[str]) -> dict[str, str]:
-    """Return source keys by their name without a wrapper's prefix that all of them share."""
-    names = {key: key for key in keys}
-    for prefix in PREFIXES:
-        if names and all(name.startswith(prefix) for name in names):
-            # Wrappers stand inside one another, in any order.
-            inner = without_prefix(name.removeprefix(prefix) for name in names)
-            return {name: names[prefix + rest] for name, rest in inner.items()}
-    return names
-
-
-def settle_layout(source: Source, arch: str, target: Any) -> Layout:
+def settle_layout(source: Source, arch: str, target: Any, variant: str = AUTO) -> Layout:
     """Return the network's layout: the target's, else the family's, else what the keys tell.
 
     Raises:
         InputError: the keys are a family's, but of another network than ``arch``; or a rule of the
             user's names the kind of a layer that is not there.
     """
-    layout = known_layout(source, arch, target)
+    layout = known_layout(source, arch, target, variant)
     if layout is None:
         layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
     else:
@@ -107,7 +37,7 @@ def settle_layout(source: Source, arch: str, target: Any) -> Layout:
     return layout
 
 
-def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
+def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout | None:
     """Return the layout of the target network, else of the family; None if there is neither.
 
     Raises:
@@ -115,10 +45,12 @@ def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
     """
     if target is not None:
         layout = target_layout.layout_of(target)
+        if framework_of(target) == source.framework:
+            layout = replace(layout, layers=tuple(map(unfolded, layout.layers)))
         # Keys of a user's own network may look like the beginning of a family.
         with suppress(InputError):
             if family := stdc.detect(source.shapes(), framework=source.framework):
-                return with_family(layout, family)
+                return with_family(layout, with_variant(family, source, variant))
         return layout
     family = None
     if arch != "generic":
@@ -128,11 +60,11 @@ def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
             f"not those of {arch}; leave out --arch {arch}"
         )
-    return None if family is None else of_source(source, family)
+    return None if family is None else of_source(source, with_variant(family, source, variant))
 
 
 def of_source(source: Source, family: Layout) -> Layout:
-    """Return a family's layout with what the source's names and metadata add to its keys."""
+    """Return a family's layout with the second names that the source's own may have."""
     # A file of PaddleSeg may hold every tensor of the backbone twice, as torch's do.
     twice = {}
     if source.naming is not NATIVE and source.framework == "paddle":
@@ -141,7 +73,7 @@ def of_source(source: Source, family: Layout) -> Layout:
             for second, first in family.aliases.items()
             if not first.endswith(COUNTERS)
         }
-    return replace(family, variant=variant_of(source, family), paddle_aliases=twice)
+    return replace(family, paddle_aliases=twice)
 
 
 def as_said(layer: Layer, rules: UserRules) -> Layer:
@@ -153,51 +85,31 @@ def as_said(layer: Layer, rules: UserRules) -> Layer:
     """
     said = rules.kind_of(layer.path)
     if said is None or said == layer.kind:
-        return layer
+        return layer if said is None else replace(layer, assumption="")
     if said in BY_KIND and BY_KIND[said].looks_like == layer.kind:
-        return replace(layer, kind=said, tensors=BY_KIND[said].rows_for(layer.shapes, "torch"))
+        rows = BY_KIND[said].rows_for(layer.shapes, "torch")
+        return replace(layer, kind=said, tensors=rows, assumption="")
     against = f"{layer.path!r}: --rules says {said}, but in the network it is of kind {layer.kind}"
     return replace(layer, problems=(*layer.problems, against))
 
 
-def variant_of(source: Source, family: Layout) -> str:
-    """Return the variant of a network where the keys of a family alone do not tell it.
-
-    The file's names tell it, else what a converted file says of itself: backbones and classifiers
-    have the same layers in all variants, and so have the two of MMSegmentation.
-    """
-    said = source.checkpoint.metadata.get("variant", "")
-    if source.naming is not NATIVE and family.arch.endswith("-seg"):
-        return source.naming.variant
-    same = said in spec.VARIANTS and (
-        not family.arch.endswith("-seg") or {said, family.variant} <= {"mmseg", "mmseg-relu"}
-    )
-    return said if same else source.naming.variant or family.variant
+def unfolded(layer: Layer) -> Layer:
+    """Return a layer of the source's own framework, whose in-place ABN stays what it is."""
+    if layer.kind != "inplace_abn":
+        return layer
+    return replace(layer, tensors=tuple(replace(row, transform="copy") for row in layer.rows))
 
 
 def with_family(layout: Layout, family: Layout) -> Layout:
     """Return a target's layout with what the family knows beyond the classes of its layers."""
     folded = {layer.path for layer in family.layers if layer.kind == "inplace_abn"}
+    folded -= {layer.path for layer in layout.layers if layer.kind == "inplace_abn"}
+    assumed = {layer.path: layer.assumption for layer in family.layers}
     layers = tuple(
-        replace(layer, kind="inplace_abn", tensors=None) if layer.path in folded else layer
+        replace(layer, kind="inplace_abn", tensors=None)
+        if layer.path in folded
+        else replace(layer, assumption=layer.assumption or assumed.get(layer.path, ""))
         for layer in layout.layers
     )
     aliases = dict(family.aliases) | dict(layout.aliases)
     return replace(family, layers=layers, aliases=aliases, paddle_aliases=layout.paddle_aliases)
-
-
-def paddle_name(name: str) -> str:
-    """Return a key with torch's names of running statistics spelt as Paddle has them."""
-    for paddle, torch in NAME_SUFFIXES:
-        if name.endswith(torch):
-            return name.removesuffix(torch) + paddle
-    return name
-
-
-def torch_name(name: str, framework: str) -> str:
-    """Return a key with Paddle's names of running statistics spelt as torch has them."""
-    if framework == "paddle":
-        for paddle, torch in NAME_SUFFIXES:
-            if name.endswith(paddle):
-                return name.removesuffix(paddle) + torch
-    return name

@@ -21,6 +21,7 @@ from converters.layouts.network import (
     holders,
     is_users_own,
     state_of,
+    unwrapped,
 )
 from converters.rules import (
     PARAMETER,
@@ -43,7 +44,7 @@ def layout_of(network: Any) -> Layout:
     Raises:
         InputError: it holds a layer of its framework for which no rule is known.
     """
-    framework = framework_of(network)
+    network, framework = unwrapped(network), framework_of(network)
     state = state_of(network, framework)
     walk = _Walk(framework, state)
     for path, holder in holders(network, state).items():

@@ -246,11 +246,88 @@ def test_element_types_are_kept(dtype):
 def test_numpy_arrays_and_other_things():
     target = holding(layer=paddle.nn.Linear(3, 4))
     state = {"layer.weight": np.ones((4, 3), np.float32), "layer.bias": np.ones(4, np.float32)}
-    assert set(convert_state_dict(state, target)) == set(state)
+    assert set(convert_state_dict(state, target, origin="torch")) == set(state)
     with pytest.raises(InputError, match=r"'layer\.bias': list is no tensor"):
         convert_state_dict(state | {"layer.bias": [1, 2]}, target)
     with pytest.raises(InputError, match="dict is neither a torch Module nor a paddle Layer"):
         convert_state_dict(state, {})
+
+
+@pytest.mark.parametrize("library", [torch, paddle])
+def test_a_state_dict_of_the_targets_own_framework_keeps_its_layouts(library):
+    """A Linear is square here: transposed, it would fit as well."""
+    source, target = library.nn.Linear(4, 4), library.nn.Linear(4, 4)
+    found = convert_state_dict(source.state_dict(), target)
+    assert all(bits(found[key]) == bits(value) for key, value in source.state_dict().items())
+
+
+def test_numpy_arrays_do_not_tell_whose_layouts_they_have():
+    square = {"weight": np.arange(16, dtype=np.float32).reshape(4, 4), "bias": np.ones(4, "f4")}
+    target = paddle.nn.Linear(4, 4)
+    with pytest.raises(InputError, match="say origin='torch' or 'paddle'"):
+        convert_state_dict(square, target)
+    theirs = convert_state_dict(square, target, origin="torch")["weight"]
+    ours = convert_state_dict(square, target, origin="paddle")["weight"]
+    assert np.array_equal(theirs, square["weight"].T)
+    assert np.array_equal(ours, square["weight"])
+    # One tensor among arrays tells; against what it tells nothing is believed.
+    mixed = square | {"bias": torch.ones(4)}
+    assert np.array_equal(convert_state_dict(mixed, target)["weight"], square["weight"].T)
+    with pytest.raises(InputError, match="holds tensors of torch; expected paddle alone"):
+        convert_state_dict(mixed, target, origin="paddle")
+    with pytest.raises(InputError, match="tensors of paddle and torch; expected one alone"):
+        convert_state_dict(mixed | {"weight": paddle.ones([4, 4])}, target)
+
+
+# Wrappers, on either side.
+
+
+class Wrapping(torch.nn.Module):
+    """A network whose only child is called as a wrapper calls its network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module = torch.nn.Linear(4, 4)
+
+
+class PaddleWrapping(paddle.nn.Layer):
+    """The same network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module = paddle.nn.Linear(4, 4)
+
+
+WRAPPED = {
+    "a child called module": (Wrapping, PaddleWrapping),
+    "that behind a wrapper": (lambda: torch.nn.DataParallel(Wrapping()), PaddleWrapping),
+    "a torch wrapper": (
+        lambda: torch.nn.DataParallel(torch.nn.Linear(4, 4)),
+        lambda: paddle.nn.Linear(4, 4),
+    ),
+    "a compiled network": (
+        lambda: torch.compile(torch.nn.DataParallel(torch.nn.Linear(4, 4))),
+        lambda: paddle.nn.Linear(4, 4),
+    ),
+    "a Paddle wrapper": (
+        lambda: torch.nn.Linear(4, 4),
+        lambda: paddle.DataParallel(paddle.nn.Linear(4, 4)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_wrappers_of_source_and_target_are_seen_through(name):
+    ours, theirs = (make() for make in WRAPPED[name])
+    there = convert_state_dict(ours.state_dict(), theirs)
+    assert set(there) == set(theirs.state_dict())
+    theirs.set_state_dict(there)
+    (weight,) = (value for key, value in ours.state_dict().items() if key.endswith("weight"))
+    assert bits(next(v for k, v in there.items() if k.endswith("weight"))) == bits(weight.T)
+    back = convert_state_dict(theirs.state_dict(), ours)
+    assert {key: bits(value) for key, value in back.items()} == {
+        key: bits(value) for key, value in ours.state_dict().items()
+    }
 
 
 # The flagship, in memory.
@@ -266,6 +343,16 @@ def test_inplace_abn_is_folded_in_memory_too(variant):
     assert bits(found[key]) == bits(folded if variant == "authors" else weight)
     assert (weight < 0).any()
     assert (weight == 0).any()
+
+
+@pytest.mark.parametrize(("variant", "folded"), [("authors", 0), ("authors-bn", 15)])
+def test_within_torch_only_a_plain_network_gets_folded_scales(variant, folded):
+    source = trained("stdc1-seg", variant="authors", num_classes=3).state_dict()
+    target = torch_nets.build("stdc1-seg", variant=variant, num_classes=3)
+    found = convert_state_dict(source, target)
+    assert set(found) == set(target.state_dict())
+    changed = {key for key, value in source.items() if bits(found[key]) != bits(value)}
+    assert len(changed) == folded
 
 
 def test_a_fold_has_no_way_back():

@@ -137,6 +137,8 @@ class _Planner:
         elif self.fits(row, sources, targets, expected):
             self.problems.extend(self.blanked(layer, row, sources[0]))
             self.problems.extend(self.doubtful_axis(layer, row))
+            if row.doubt and self.origin != self.other:
+                self.problems.append(f"assumed: {row.doubt}")
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")

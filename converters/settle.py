@@ -13,8 +13,9 @@ from converters.layouts import target as target_layout
 from converters.layouts.names import NATIVE
 from converters.layouts.network import framework_of
 from converters.layouts.variant import AUTO, with_variant
-from converters.rules import BY_KIND
+from converters.rules import ALONE, BY_KIND, PARAMETER
 from converters.source import Source, paddle_name
+from converters.transforms import TRANSFORMS
 from converters.user_rules import UserRules
 
 
@@ -25,16 +26,16 @@ def settle_layout(source: Source, arch: str, target: Any, variant: str = AUTO) -
         InputError: the keys are a family's, but of another network than ``arch``; or a rule of the
             user's names the kind of a layer that is not there.
     """
-    layout = known_layout(source, arch, target, variant)
+    layout, rules = known_layout(source, arch, target, variant), source.rules
     if layout is None:
-        layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
+        layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=rules)
     else:
-        layers = tuple(as_said(layer, source.rules) for layer in layout.layers)
-        layout = replace(layout, layers=layers)
-    source.rules.require_fitting(
-        path for layer in layout.layers for path in (layer.path, layer.paddle) if path is not None
-    )
-    return layout
+        layout = replace(layout, layers=tuple(as_said(layer, rules) for layer in layout.layers))
+    shaped = source.framework if target is None else framework_of(target)
+    layers = tuple(with_own(layer, rules, shaped) for layer in layout.layers)
+    paths = (path for layer in layers for path in (layer.path, layer.paddle) if path is not None)
+    rules.require_fitting(paths, source.names)
+    return replace(layout, layers=layers)
 
 
 def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout | None:
@@ -84,13 +85,36 @@ def as_said(layer: Layer, rules: UserRules) -> Layer:
     network is a problem.
     """
     said = rules.kind_of(layer.path)
-    if said is None or said == layer.kind:
-        return layer if said is None else replace(layer, assumption="")
+    if said is None:
+        return layer
+    if said == layer.kind:
+        rows = tuple(replace(row, doubt="") if row.own else row for row in layer.rows)
+        return replace(layer, assumption="", tensors=rows if said == PARAMETER.kind else layer.rows)
     if said in BY_KIND and BY_KIND[said].looks_like == layer.kind:
         rows = BY_KIND[said].rows_for(layer.shapes, "torch")
         return replace(layer, kind=said, tensors=rows, assumption="")
     against = f"{layer.path!r}: --rules says {said}, but in the network it is of kind {layer.kind}"
     return replace(layer, problems=(*layer.problems, against))
+
+
+def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:
+    """Return a layer with the tensors of its own laid out as the user says.
+
+    Args:
+        layer: the layer.
+        rules: what the user says.
+        shaped: the framework whose tensors gave the layer's shapes.
+    """
+    shapes, rows = dict(layer.shapes), []
+    for row in layer.rows:
+        keys = [key for one in ("torch", "paddle") for key in layer.keys(row, one)]
+        told = [kind for key in keys if row.own and (kind := rules.tensor_kind(key))]
+        said = told[0] if told else None
+        rows.append(row if said is None else ALONE[said](row.torch))
+        back = TRANSFORMS[rows[-1].transform].back
+        if said is not None and back is not None and shaped == "paddle":
+            shapes[row.torch] = back(shapes[row.torch])
+    return layer if rows == list(layer.rows) else replace(layer, tensors=tuple(rows), shapes=shapes)
 
 
 def unfolded(layer: Layer) -> Layer:

@@ -119,7 +119,7 @@ class _Walk:
                 f"{join(path, extra[0])!r}: {type(holder).__name__} of {self.framework} has no "
                 "such tensor by itself, and what put it there is unknown; remove it first"
             )
-        rows += parameters(extra)
+        rows += tuple(self.doubted(path, row) for row in parameters(extra))
         torch_path, paddle_path = (path, other) if self.framework == "torch" else (other, path)
         layer = Layer(
             torch_path,
@@ -134,6 +134,19 @@ class _Walk:
         for twin, cell in twins.items():
             self.claimed.add(join(path, twin))
             self.aliases["paddle"][join(path, twin)] = join(path, cell)
+
+    def doubted(self, path: str, row: TensorRule) -> TensorRule:
+        """Return the row of a layer's own tensor, with a doubt where a transposed one would fit."""
+        value = self.state[key := join(path, row.torch)]
+        shape = tuple(value.shape)
+        if len(shape) != 2 or shape[0] != shape[1] or "float" not in str(value.dtype):
+            return row
+        doubt = (
+            f"{key!r} {list(shape)} is copied as it is; what its layer does with it is unknown, "
+            "and transposed it would fit too; say in --rules, under [[tensor]], whether it is of "
+            "kind parameter or linear"
+        )
+        return replace(row, doubt=doubt)
 
     def settled(self, path: str, row: TensorRule) -> TensorRule:
         """Return a row that says whether Paddle keeps zeros there which it does not train."""

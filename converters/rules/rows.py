@@ -27,6 +27,8 @@ class TensorRule:
         made: zeros may be put in the target where the source has none; it does not train them.
         size: attribute of a Paddle layer that holds the tensor's shape in torch.
         blank: attribute of a Paddle layer that names a row which it always returns as zeros.
+        own: a user's own layer holds it, and what it does with it is unknown.
+        doubt: how else it may be laid out where nothing tells, '' where something does.
     """
 
     torch: str
@@ -39,6 +41,8 @@ class TensorRule:
     made: bool = False
     size: str = ""
     blank: str = ""
+    own: bool = False
+    doubt: str = ""
 
     def names(self, framework: str) -> tuple[str, ...]:
         """Return its names in a framework: in Paddle the parts, in torch one."""

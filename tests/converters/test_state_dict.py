@@ -11,6 +11,7 @@ import torch
 from samples import bits, generator, trained
 
 from converters import InputError, RefusedError, convert_file, convert_state_dict
+from converters.user_rules import UserRules
 from stdc_port import paddle_nets, torch_nets
 
 
@@ -95,11 +96,13 @@ def paddle_zoo() -> PaddleZoo:
         return PaddleZoo()
 
 
+# The layer of one's own that holds it multiplies from the left in both frameworks.
+SCALE = UserRules.of(tensors={"scale": "parameter"})
 TOKENS = np.array([[0, 1, 2, 3, 4, 5], [5, 5, 1, 0, 2, 2]])
 
 
 def test_every_layer_kind_to_paddle(zoo, paddle_zoo):
-    weights = convert_state_dict(zoo.state_dict(), paddle_zoo)
+    weights = convert_state_dict(zoo.state_dict(), paddle_zoo, rules=SCALE)
     assert set(weights) == set(paddle_zoo.state_dict())
     assert paddle_zoo.set_state_dict(weights) == ([], [])
     paddle_zoo.eval()
@@ -110,8 +113,8 @@ def test_every_layer_kind_to_paddle(zoo, paddle_zoo):
 
 
 def test_every_layer_kind_to_torch(zoo, paddle_zoo):
-    paddle_zoo.set_state_dict(convert_state_dict(zoo.state_dict(), paddle_zoo))
-    back = convert_state_dict(paddle_zoo.state_dict(), zoo)
+    paddle_zoo.set_state_dict(convert_state_dict(zoo.state_dict(), paddle_zoo, rules=SCALE))
+    back = convert_state_dict(paddle_zoo.state_dict(), zoo, rules=SCALE)
     other = TorchZoo().double()
     other.load_state_dict({key: torch.from_numpy(np.array(v)) for key, v in back.items()})
     for key, value in zoo.state_dict().items():
@@ -119,7 +122,7 @@ def test_every_layer_kind_to_torch(zoo, paddle_zoo):
 
 
 def test_only_linears_are_transposed(zoo, paddle_zoo):
-    weights, state = convert_state_dict(zoo.state_dict(), paddle_zoo), zoo.state_dict()
+    weights, state = convert_state_dict(zoo.state_dict(), paddle_zoo, rules=SCALE), zoo.state_dict()
     for key in ("square.weight", "again.weight", "blocks.0.weight"):
         assert np.array_equal(weights[key], state[key].numpy().T)
         assert not np.array_equal(weights[key], state[key].numpy())
@@ -129,17 +132,17 @@ def test_only_linears_are_transposed(zoo, paddle_zoo):
 
 def test_the_target_is_not_changed(zoo, paddle_zoo):
     before = {key: value.numpy().copy() for key, value in paddle_zoo.state_dict().items()}
-    convert_state_dict(zoo.state_dict(), paddle_zoo)
+    convert_state_dict(zoo.state_dict(), paddle_zoo, rules=SCALE)
     for key, value in paddle_zoo.state_dict().items():
         assert np.array_equal(value.numpy(), before[key])
 
 
 def test_shared_layers_must_have_equal_tensors(zoo, paddle_zoo):
     state = {key: value.clone() for key, value in zoo.state_dict().items()}
-    assert set(convert_state_dict(state, paddle_zoo)) == set(paddle_zoo.state_dict())
+    assert set(convert_state_dict(state, paddle_zoo, rules=SCALE)) == set(paddle_zoo.state_dict())
     state["again.bias"] += 1
     with pytest.raises(RefusedError, match=r"'again.bias' should be the same tensor as"):
-        convert_state_dict(state, paddle_zoo)
+        convert_state_dict(state, paddle_zoo, rules=SCALE)
 
 
 def test_all_that_does_not_fit_is_listed(zoo, paddle_zoo):
@@ -152,6 +155,48 @@ def test_all_that_does_not_fit_is_listed(zoo, paddle_zoo):
     assert len(caught.value.problems) == 3
     for what in ("'scale'", "'conv.weight': shape [4, 1, 5, 5]", "'strange'"):
         assert what in str(caught.value)
+
+
+def test_a_square_tensor_of_ones_own_layer_is_not_copied_silently(zoo, paddle_zoo):
+    """Both frameworks' F.linear may take it, each in its own layout."""
+    with pytest.raises(
+        RefusedError, match=r"assumed: 'scale' \[4, 4\].*transposed.*\[\[tensor\]\]"
+    ):
+        convert_state_dict(zoo.state_dict(), paddle_zoo)
+    for kind, expected in (("parameter", zoo.scale), ("linear", zoo.scale.T)):
+        rules = UserRules.of(tensors={"scale": kind})
+        found = convert_state_dict(zoo.state_dict(), paddle_zoo, rules=rules)
+        assert bits(found["scale"]) == bits(expected)
+        back = convert_state_dict(found, zoo, origin="paddle", rules=rules)
+        assert bits(back["scale"]) == bits(zoo.scale)
+    with pytest.raises(InputError, match="no key fits 'scales'"):
+        convert_state_dict(
+            zoo.state_dict(), paddle_zoo, rules=UserRules.of(tensors={"scales": "linear"})
+        )
+
+
+def test_one_that_is_not_square_fits_in_one_way_alone():
+    class Ours(torch.nn.Linear):
+        """A Linear with a tensor more."""
+
+        def __init__(self) -> None:
+            super().__init__(3, 3)
+            self.gain = torch.nn.Parameter(torch.randn(2, 5))
+
+    class Theirs(paddle.nn.Linear):
+        """The same."""
+
+        def __init__(self, *shape: int) -> None:
+            super().__init__(3, 3)
+            self.gain = self.create_parameter(shape)
+
+    ours = Ours()
+    assert bits(convert_state_dict(ours.state_dict(), Theirs(2, 5))["gain"]) == bits(ours.gain)
+    with pytest.raises(RefusedError, match=r"'gain': shape \[2, 5\], expected \[5, 2\]"):
+        convert_state_dict(ours.state_dict(), Theirs(5, 2))
+    rules = UserRules.of(tensors={"gain": "linear"})
+    turned = convert_state_dict(ours.state_dict(), Theirs(5, 2), rules=rules)
+    assert bits(turned["gain"]) == bits(ours.gain.T)
 
 
 def holding(**children: object):

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from converters.background import Background, digest_of
 from converters.dtypes import DType
 
 
@@ -127,6 +128,14 @@ class Checkpoint(Mapping[str, LazyTensor]):
             return {}
         items = found.items() if isinstance(found, dict) else ()
         return {key: n for key, n in items if type(n) is int and -(2**63) <= n < 2**63}
+
+    def digest(self) -> Background[str]:
+        """Return the SHA-256 of its files, computed beside other work since the first call."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> Background[str]:
+        return digest_of(*self.files)
 
     def release(self) -> None:
         """Give the memory of the pages read so far back; they are read again when needed."""

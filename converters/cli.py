@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,15 +18,11 @@ from converters.command_line import (
     show,
     write_json,
 )
-from converters.convert import default_target, plan_file
-from converters.diff import diff_checkpoints
-from converters.execute import execute, report_of, unwritten
-from converters.formats import read_checkpoint
-from converters.inspect import inspect_checkpoint, tensor_table
 from converters.layouts.names import NAMINGS
-from converters.report import ConversionReport
-from converters.user_rules import read_rules
 from stdc_port.spec import VARIANTS
+
+if TYPE_CHECKING:
+    from converters.report import ConversionReport
 
 ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg", "generic")
 EXAMPLE = """
@@ -168,6 +165,12 @@ def convert(
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: source or target cannot be used.
     """
+    # numpy's linear algebra is not used; its threads would get in the way of the hashing.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from converters.convert import default_target, plan_file
+    from converters.execution import execute, report_of, unwritten
+    from converters.user_rules import read_rules
+
     rules = read_rules(rules_path) if rules_path else None
     plan = plan_file(source, target=model, rules=rules, **options)
     path = default_target(source, target, plan.to)
@@ -189,6 +192,8 @@ def inspect_command(
 
     No tensor is read, and nothing of the file is run.
     """
+    from converters.inspect import inspect_checkpoint, tensor_table
+
     with errors_as_exit_codes():
         found = inspect_checkpoint(source, key=key)
         if json_path is not None:
@@ -219,6 +224,9 @@ def diff_command(
     \b
     Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is not known.
     """
+    from converters.diff import diff_checkpoints
+    from converters.formats import read_checkpoint
+
     with errors_as_exit_codes():
         a, b = read_checkpoint(first), read_checkpoint(second)
         with progress_bar("comparing", len(a), quiet=quiet) as progress:

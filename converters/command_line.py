@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from converters.errors import ConverterError, RefusedError
 from converters.files import temporary_beside
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
+# What a shell calls a command that was stopped, by Ctrl-C or by a signal to end.
+INTERRUPTED, TERMINATED = 130, 143
 # Which of the package's extras brings a module.
 EXTRA_OF = {
     "torch": "cpu,train",
@@ -90,9 +94,16 @@ def common_options(command: Command) -> Command:
 
 @contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
-    """End the command with one message and the exit code that stands for it."""
+    """End the command with one message and the exit code that stands for it.
+
+    Stopped from outside it ends in order, too: its temporary files are removed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except RefusedError as error:
         stop(error, FALLS_SHORT)
     except ConverterError as error:
@@ -105,7 +116,10 @@ def errors_as_exit_codes() -> Iterator[None]:
 
 
 def show(renderable: Any) -> None:
-    """Print a report or a table on stdout."""
+    """Print a report or a table on stdout, in plain lines where that is no terminal, if it can."""
+    if not sys.stdout.isatty() and hasattr(renderable, "plain"):
+        click.echo(renderable.plain())
+        return
     from rich.console import Console
 
     Console().print(renderable)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from converters.bits import contiguous
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
 from converters.errors import InputError
-from converters.execute import (
+from converters.execution import (
     FRAMEWORK_SUFFIX,
     Progress,
     alias_targets,
@@ -22,9 +23,10 @@ from converters.execute import (
     written_entries,
 )
 from converters.formats import read_checkpoint, safetensors_file
-from converters.layouts.names import NAMINGS, NATIVE, recognised
+from converters.layouts.names import NAMINGS, NATIVE
 from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, Framework, plan_conversion
+from converters.planning.source import Source
 from converters.report import ConversionReport
 from converters.user_rules import UserRules
 
@@ -106,6 +108,7 @@ def plan_file(
         InputError: the source, the target network or an argument cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
+    checkpoint.digest()  # begins beside the planning
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model
@@ -140,7 +143,7 @@ def direction(
     if wanted != checkpoint.framework or (layout in (None, "native") and to is None):
         chosen = wanted or other_framework(checkpoint)
         return ("paddle" if chosen == "paddle" else "torch"), None
-    foreign = recognised({key: one.shape for key, one in checkpoint.items()}, wanted) is not NATIVE
+    foreign = Source.of(checkpoint, wanted, UserRules()).native().naming is not NATIVE
     if foreign or layout not in (None, "native"):
         return checkpoint.framework, checkpoint.framework
     if checkpoint.format != safetensors_file.NAME:
@@ -189,7 +192,8 @@ def convert_state_dict(
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        converted.update(target_arrays(checkpoint, entry))
+        arrays = target_arrays(checkpoint, entry).items()
+        converted.update((key, contiguous(array)) for key, array in arrays)
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted

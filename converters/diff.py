@@ -12,7 +12,7 @@ from converters.bits import equal_bits
 from converters.checkpoint import Checkpoint
 from converters.dtypes import DType
 from converters.errors import InputError
-from converters.execute import Releasing, content_of
+from converters.execution import Releasing, content_of
 from converters.formats.content import Head
 from converters.plan import native_keys, plan_conversion
 from converters.transforms import FLOATING, to_float64

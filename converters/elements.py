@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from converters.bits import equal_bits
-from converters.checkpoint import Checkpoint, LazyTensor
+from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
 from converters.errors import ConverterError, RefusedError
@@ -25,7 +25,7 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
         RefusedError: a value does not fit into the target's type.
     """
     if not entry.sources:
-        return dict(made(source, entry)) if entry.dtype else {}
+        return dict.fromkeys(entry.targets, made(entry)) if entry.dtype else {}
     if not entry.targets:
         return {}
     transform = TRANSFORMS[entry.transform]
@@ -49,11 +49,9 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
 
 
-def made(source: Tensors, entry: Entry) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield tensors that the source lacks: a count of batches as the file has it, else zeros."""
-    counters = source.counters if isinstance(source, Checkpoint) else {}
-    for key in entry.targets:
-        yield key, np.full(entry.shape, counters.get(key, 0), BY_NAME[entry.dtype].numpy)
+def made(entry: Entry) -> np.ndarray:
+    """Return a tensor that the source lacks: a count of batches as the file has it, else zeros."""
+    return np.full(entry.shape, entry.value, BY_NAME[entry.dtype].numpy)
 
 
 def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:

@@ -33,6 +33,7 @@ class Entry:
         reason: why, in words; '' where the action says it all.
         transform: what happens to the elements.
         inverse: the transform is run backwards.
+        value: what fills a tensor that is made without a source.
     """
 
     source: Keys
@@ -43,6 +44,7 @@ class Entry:
     reason: str = ""
     transform: str = "copy"
     inverse: bool = False
+    value: int = 0
 
     @property
     def sources(self) -> tuple[str, ...]:

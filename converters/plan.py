@@ -10,11 +10,12 @@ from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
-from converters.layouts.aim import aim_at, named
 from converters.layouts.network import keys_of
-from converters.planner import plan_entries
-from converters.settle import settle_layout
-from converters.source import Source, without_prefix
+from converters.planning.aim import aim_at
+from converters.planning.engine import plan_entries
+from converters.planning.settle import settle_layout
+from converters.planning.source import Source, without_prefix
+from converters.planning.target_names import named
 from converters.user_rules import UserRules
 
 __all__ = [
@@ -42,6 +43,7 @@ class ConversionPlan:
         entries: every source key and every target key, each in exactly one.
         problems: what forbids a strict conversion, one line each.
         names: key in the source by the name that this project has for it.
+        second_names: second name → first name of tensors that the target holds twice.
         inexact: what the target's network computes differently, one line each.
         allowed: the user allows it to.
     """
@@ -52,6 +54,7 @@ class ConversionPlan:
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    second_names: Mapping[str, str] = field(default_factory=dict)
     inexact: tuple[str, ...] = ()
     allowed: bool = False
 
@@ -132,13 +135,15 @@ def plan_conversion(
     entries, problems = plan_entries(source, aim.layout, dtype, to)
     if checkpoint.doubt:
         problems = (f"assumed: {checkpoint.doubt}", *problems)
+    target_side = named(entries, aim, source, to)
     return ConversionPlan(
         checkpoint,
         to,
         aim.layout,
-        named(entries, aim, source, to),
+        target_side.entries,
         problems,
         source.names,
+        target_side.seconds,
         aim.inexact,
         allow_inexact,
     )

@@ -10,7 +10,6 @@ from converters.plan import Entry
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
-    from rich.table import Table
 
 MEANING = {
     "copy": "as it is",
@@ -82,52 +81,57 @@ class ConversionReport:
         plain["entries"] = [{name: entry[name] for name in fields} for entry in plain["entries"]]
         return plain
 
+    def plain(self) -> str:
+        """Return the report as lines, none of them broken: for a pipe or a file."""
+        rows = [(action, str(number), why) for action, number, why in self._rows()]
+        first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+        table = (f"{one:{first}} {two:>{second}} {three}" for one, two, three in rows)
+        return "\n".join((*self._head(), *table, *(text for text, _ in self._tail())))
+
     def __rich__(self) -> RenderableType:
         """Return the report for a terminal."""
         from rich.console import Group
-
-        return Group(*self._parts())
-
-    def _parts(self) -> Iterator[RenderableType]:
+        from rich.table import Table
         from rich.text import Text
 
+        table = Table.grid(padding=(0, 1))
+        for justify in ("left", "right", "left"):
+            table.add_column(justify=justify)
+        for action, number, why in self._rows():
+            # Text, not markup: a key or a reason may hold brackets.
+            table.add_row(action, str(number), Text(why))
+        tail = (Text(text, style=style) for text, style in self._tail())
+        return Group(*map(Text, self._head()), table, *tail)
+
+    def _head(self) -> Iterator[str]:
         network = " ".join(filter(None, (self.arch, self.variant)))
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
-        yield Text(f"source  {self.source.path}  ({self.source.format}{inside})")
-        yield Text(f"network {network}{classes}")
-        yield counts_table(self)
+        yield f"source  {self.source.path}  ({self.source.format}{inside})"
+        yield f"network {network}{classes}"
+
+    def _rows(self) -> Iterator[tuple[str, int | str, str]]:
+        """Yield the table of actions: how many, and what each means."""
+        yield "action", "tensors", "what it means"
+        for action, count in self.counts.items():
+            yield action, count, meaning(action, self.entries)
+        yield "all", len(self.entries), "source and target keys, each counted once"
+
+    def _tail(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines behind the table, each with its style."""
         for name, what in self.skipped.items():
-            yield Text(f"skipped {name}: {what}")
+            yield f"skipped {name}: {what}", ""
         for line in self.inexact:
-            yield Text(f"inexact {line}", style="yellow")
+            yield f"inexact {line}", "yellow"
         for problem in self.problems:
-            yield Text(f"problem {problem}", style="red")
-        if self.verified:
+            yield f"problem {problem}", "red"
+        if self.target.format:
             size = f"{self.target.bytes / 1e6:.1f} MB"
-            yield Text(
-                f"wrote   {self.target.path}  ({self.target.format}, {size}, "
-                "read back and compared bit for bit)",
-                style="green",
-            )
+            read = "read back and compared bit for bit" if self.verified else "not read back"
+            told = f"{self.target.format}, {size}, {read}"
+            yield f"wrote   {self.target.path}  ({told})", "green" if self.verified else "yellow"
         else:
-            yield Text(f"dry run, nothing written; the target would be {self.target.path}")
-
-
-def counts_table(report: ConversionReport) -> Table:
-    """Return the table of actions: how many, and what each means."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("action")
-    table.add_column("tensors", justify="right")
-    table.add_column("what it means")
-    for action, count in report.counts.items():
-        # Text, not markup: a key or a reason may hold brackets.
-        table.add_row(action, str(count), Text(meaning(action, report.entries)))
-    table.add_row("all", str(len(report.entries)), "source and target keys, each counted once")
-    return table
+            yield f"dry run, nothing written; the target would be {self.target.path}", ""
 
 
 def meaning(action: str, entries: tuple[Entry, ...]) -> str:

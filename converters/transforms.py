@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converters.bits import contiguous
 from converters.dtypes import BY_NAME, DType
 
 Shape = tuple[int, ...]
@@ -16,8 +17,6 @@ ABN_EPSILON = 1e-5
 PARTS = 3  # query, key and value
 # Elements that are brought to double precision at a time.
 _BLOCK = 1 << 20
-# Rows that are transposed at a time.
-_STRIP = 64
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Transform:
         action: what the report calls it.
         shape: the shape afterwards, of each part where there are several.
         back: the shape before, from the shape afterwards; None where other things settle it.
-        apply: the change, on the type's numpy carrier.
+        apply: the change, on the type's numpy carrier; a view of it where elements only move.
         undo: the way back, bit for bit but for the shape; None where there is none.
         undone: what the report calls the way back.
         exact: elements are moved and not computed.
@@ -112,12 +111,7 @@ def _same(array: np.ndarray, _: DType) -> np.ndarray:
 
 
 def _transposed(array: np.ndarray, _: DType) -> np.ndarray:
-    # In strips, which are several times faster than one go where the rows are long.
-    made = np.empty(array.shape[::-1], array.dtype)
-    for start in range(0, len(array), _STRIP):
-        strip = slice(start, start + _STRIP)
-        made[..., strip] = array[strip].T
-    return made
+    return array.T
 
 
 def _unchanged(shape: Shape) -> Shape:
@@ -149,11 +143,11 @@ def _merge(parts: np.ndarray, _: DType) -> np.ndarray:
 
 
 def _split_transposed(array: np.ndarray, dtype: DType) -> np.ndarray:
-    return np.ascontiguousarray(_split(array, dtype).swapaxes(1, 2))
+    return _split(array, dtype).swapaxes(1, 2)
 
 
 def _merge_transposed(parts: np.ndarray, dtype: DType) -> np.ndarray:
-    return _merge(np.ascontiguousarray(parts.swapaxes(1, 2)), dtype)
+    return _merge(contiguous(parts.swapaxes(1, 2)), dtype)
 
 
 TRANSFORMS = {

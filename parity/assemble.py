@@ -34,6 +34,8 @@ def assemble(
     tol64: float,
     weights: tuple[WeightDifference, ...] = (),
     notes: tuple[str, ...] = (),
+    versions: Mapping[str, str] | None = None,
+    inputs: tuple[str, ...] = (),
 ) -> ParityResult:
     """Judge what was measured.
 
@@ -43,6 +45,8 @@ def assemble(
         tol64: Bound of the float64 error.
         weights: Tensors that are not what the converter would have written.
         notes: What is worth knowing and no failure.
+        versions: Of what took part, by name.
+        inputs: What the networks were given.
     """
     some = next(iter(runs.values()))
     return ParityResult(
@@ -56,6 +60,8 @@ def assemble(
         tol=tol,
         tol64=tol64,
         precisions=tuple(runs),
+        versions=versions or {},
+        inputs=inputs,
     )
 
 

@@ -5,23 +5,27 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
-from parity.backends import FloatType, require
+from parity.backends import FloatType, require, unwrapped
 from parity.inputs import as_arrays
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
+from parity.structure import Structure, structure_of
+from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
 
 CHECKS = ("forward",)
 
@@ -72,15 +76,16 @@ def check_parity(
     _refuse_unknown(checks, precision, isolation)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
+    ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arrays(inputs)
-    names = dict(rename or {})
-    weights = _Weights(torch_module, paddle_layer, names, transfer, converted)
+    structure = structure_of(ours, theirs, arrays, rename or {})
+    weights = _Weights(ours, theirs, structure, transfer, converted)
     bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
         runs = {
             dtype: compare_runs(
                 *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
-                rename=names,
+                rename=structure.rename,
                 bound=bounds[dtype],
             )
             for dtype in PRECISIONS[precision]
@@ -88,9 +93,28 @@ def check_parity(
         found, notes = weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult((), problems=refusal.problems, tol=tol, tol64=tol64)
-    result = assemble(runs, weights=found, notes=notes, tol=tol, tol64=tol64)
-    return isolated(result, weights.copies, arrays, names) if wanted(isolation, result) else result
+        return ParityResult(
+            (),
+            torch_only=structure.torch_only,
+            paddle_only=structure.paddle_only,
+            assumed=structure.assumed,
+            problems=refusal.problems,
+            tol=tol,
+            tol64=tol64,
+        )
+    result = assemble(
+        runs,
+        weights=found,
+        notes=notes,
+        tol=tol,
+        tol64=tol64,
+        versions=versions(),
+        inputs=described(arrays),
+    )
+    result = replace(result, assumed=structure.assumed)
+    if not wanted(isolation, result):
+        return result
+    return isolated(result, weights.copies, arrays, structure.rename)
 
 
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
@@ -109,7 +133,7 @@ class _Weights:
 
     torch_module: Any
     paddle_layer: Any
-    rename: Mapping[str, str]
+    structure: Structure
     carried: bool
     converted: str | os.PathLike[str] | None
 
@@ -118,9 +142,17 @@ class _Weights:
         torch_copy = copy_as(self.torch_module, dtype)
         paddle_copy = copy_as(self.paddle_layer, dtype)
         if self.carried:
-            tensors = crossing.transfer(torch_copy, paddle_copy, self.rename)
-            crossing.load(paddle_copy, tensors)
+            crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
         return torch_copy, paddle_copy
+
+    def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
+        return crossing.transfer(
+            torch_module,
+            paddle_layer,
+            self.structure.key_rename,
+            leave_out=self.structure.left_out,
+            keep=self.structure.kept,
+        )
 
     def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:
         """Compare the caller's own weights, or the converted file, with the conversion.
@@ -132,7 +164,7 @@ class _Weights:
         if self.carried and self.converted is None:
             return (), ()
         try:
-            expected = crossing.transfer(self.torch_module, self.paddle_layer, self.rename)
+            expected = self._converted(self.torch_module, self.paddle_layer)
         except ConverterError as error:
             return (), (f"weights were not compared with a conversion: {error}",)
         if self.converted is not None:

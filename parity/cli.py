@@ -6,6 +6,7 @@ import click
 
 from converters.command_line import CONTEXT, DefaultGroup
 from parity.commands.check import check_command
+from parity.commands.traps import traps_command
 
 
 @click.group(cls=DefaultGroup, default="check", context_settings=CONTEXT)
@@ -14,3 +15,4 @@ def main() -> None:
 
 
 main.add_command(check_command)
+main.add_command(traps_command)

@@ -44,9 +44,15 @@ class Border:
 
     def __str__(self) -> str:
         """Say it with the figures."""
-        figures = f"border {self.error:.1e}, interior {self.interior:.1e}"
+        figures = f"border {_figure(self.error)}, interior {_figure(self.interior)}"
         edge = "row and column" if self.width == 1 else f"{self.width} rows and columns"
         return f"only at the border, the outermost {edge} ({figures})" if self.alone else figures
+
+
+def _figure(error: float) -> str:
+    if not math.isfinite(error):
+        return "not finite alike"
+    return f"{error:.1e}" if error else "0"
 
 
 @dataclass(frozen=True)

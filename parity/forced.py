@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from parity.compare import tensor_error
-from parity.pair import Pairing
+from parity.error_map import FirstMaps
+from parity.pair import Pairing, partners
 from parity.record import Record
 from parity.runs import Slot, aligned, lone
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
-
-    import numpy as np
 
     from parity.record import CallKey, Event, Given, Value
     from parity.source import LiveRun
@@ -71,6 +72,7 @@ class _Forcing:
 
     pairing: Pairing
     exchange_given: Container[CallKey]
+    maps: FirstMaps
     given: dict[CallKey, tuple[dict[str, Slot], str]] = field(default_factory=dict)
     returned: dict[CallKey, tuple[dict[str, Slot], str]] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ class _Forcing:
         if ours is None:
             return None
         pairs = aligned(ours.inputs, theirs.inputs)
-        slots, instead, stuck = _compared([pair for pair in pairs if None not in pair])
+        slots, instead, stuck = _compared([pair for pair in pairs if None not in pair], self.maps)
         if any(array.dtype.kind == "b" for array in instead.values()):
             # Masks mean 'drop' in one framework and 'keep' in the other: torch's would not do.
             stuck = stuck or "a mask differs"
@@ -90,13 +92,13 @@ class _Forcing:
         ours = self.pairing.partner(theirs)
         if ours is None:
             return None
-        slots, instead, stuck = _compared(aligned(ours.outputs, theirs.outputs))
+        slots, instead, stuck = _compared(aligned(ours.outputs, theirs.outputs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead
 
 
 def _compared(
-    pairs: list[tuple[str, Value | None, Value | None]],
+    pairs: list[tuple[str, Value | None, Value | None]], maps: FirstMaps
 ) -> tuple[dict[str, Slot], dict[str, np.ndarray], str]:
     """Measure tensors; tell what paddle is to go on with, and why some of it cannot be had."""
     slots, instead, stuck = {}, {}, ""
@@ -106,7 +108,7 @@ def _compared(
             stuck = stuck or slots[slot].error.fault
             continue
         error = tensor_error(ours.array, theirs.array)
-        slots[slot] = Slot(ours.array.shape, error)
+        slots[slot] = Slot(ours.array.shape, error, maps.draw(ours.array, theirs.array, error))
         if not _alike(ours.array, theirs.array):
             stuck = stuck or error.fault
         elif error.error != 0:
@@ -128,6 +130,7 @@ def forced_run(
     *,
     rename: Mapping[str, str],
     exchange_given: Container[CallKey] = (),
+    bound: float = np.inf,
 ) -> dict[CallKey, ForcedCall]:
     """Measure every paddle call's own error.
 
@@ -136,6 +139,7 @@ def forced_run(
         theirs: Paddle's, in the same precision.
         rename: Torch path prefix to paddle path prefix.
         exchange_given: The calls that also get torch's values for what they are given.
+        bound: The first errors beyond it get a map; see `parity.runs.compare_runs`.
 
     Returns:
         The paired calls in torch's order of completion.
@@ -145,8 +149,8 @@ def forced_run(
     """
     with ours.paused(starts=True) as events:
         seen = _Events(events)
-        pairing = Pairing(iter(seen), rename, ours.paths(), theirs.paths())
-        forcing = _Forcing(pairing, exchange_given)
+        pairing = Pairing(iter(seen), partners(ours.paths(), theirs.paths(), rename))
+        forcing = _Forcing(pairing, exchange_given, FirstMaps(bound))
         theirs.stream(forcing.on_return, forcing.on_start)
         pairing.left_over()
     calls = [_call(key, forcing, seen) for key in pairing.order if key in forcing.returned]

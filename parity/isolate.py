@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from parity.assemble import map_bounds
 from parity.blame import Blame, blame
 from parity.forced import forced_run
 from parity.precision import State
@@ -70,12 +71,14 @@ def _blamed(
     rename: Mapping[str, str],
 ) -> Blame:
     freed: frozenset[CallKey] = frozenset()
+    bounds = map_bounds(result.precisions, result.tol, result.tol64)
     for _ in range(ROUNDS):
         runs = {
             dtype: forced_run(
                 *(LiveRun(network, inputs, dtype) for network in copies(dtype)),
                 rename=rename,
                 exchange_given=freed,
+                bound=bounds[dtype],
             )
             for dtype in result.precisions
         }

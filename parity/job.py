@@ -82,7 +82,7 @@ def prepare(request: Request) -> Job:
     """
     if not (request.convert or request.paddle_factory):
         raise JobError("--no-convert needs --paddle: a factory that loads its own weights")
-    _need_frameworks()
+    need_frameworks()
     inputs = (_input(request),)
     if request.torch_factory or request.paddle_factory:
         torch_module, paddle_layer, title = _from_factories(request)
@@ -91,7 +91,12 @@ def prepare(request: Request) -> Job:
     return Job(torch_module, paddle_layer, inputs, title)
 
 
-def _need_frameworks() -> None:
+def need_frameworks() -> None:
+    """Import both frameworks, or say how to get the one that is missing.
+
+    Raises:
+        JobError: One cannot be imported.
+    """
     for name in ("torch", "paddle"):
         _need(name)
 

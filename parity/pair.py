@@ -1,7 +1,7 @@
 """Who is whose partner: calls of the torch network paired with calls of the paddle network.
 
-Calls pair by path and call index, after the caller's renames. Nothing is matched by likeness: a
-guessed pair would make every later number worthless.
+Calls pair by path and call index, after renames: the caller's, and those that `structure` derives
+where names differ.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, TypeVar
 from parity.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given
 
 E = TypeVar("E", "Record", "Given")
 Wanted = tuple[type["Event"], str, int]
+
+
+#: What a path is renamed to that is to have no partner; no module can have this name.
+NO_PARTNER = "no partner."
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,34 @@ def renamed(path: str, rename: Mapping[str, str]) -> str:
     >>> renamed("encoder.0.conv", {"encoder": "backbone", "encoder.0": "stem"})
     'stem.conv'
     """
-    for prefix in sorted(rename, key=len, reverse=True):
-        if path == prefix or (prefix and path.startswith(f"{prefix}.")):
+    if path in rename:
+        return rename[path]
+    prefix = path.rpartition(".")[0]
+    while prefix:
+        if prefix in rename:
             return (rename[prefix] + path[len(prefix) :]).lstrip(".")
+        prefix = prefix.rpartition(".")[0]
     return path
+
+
+def partners(
+    ours: Iterable[str], theirs: Container[str], rename: Mapping[str, str]
+) -> dict[str, str]:
+    """Give each torch path its paddle path, where paddle has one; no two get the same.
+
+    What is renamed itself goes before what merely lies in something renamed or has the same name.
+
+    >>> partners(["0", "1", "2"], ["0", "1"], {"2": "1"})
+    {'2': '1', '0': '0'}
+    """
+    found: dict[str, str] = {}
+    taken = set()
+    for path in sorted(ours, key=lambda path: path not in rename):
+        target = renamed(path, rename)
+        if target in theirs and target not in taken:
+            found[path] = target
+            taken.add(target)
+    return found
 
 
 class Pairing:
@@ -58,29 +86,24 @@ class Pairing:
     in the same order.
     """
 
-    def __init__(
-        self, events: Iterator[Event], rename: Mapping[str, str], ours: set[str], theirs: set[str]
-    ) -> None:
+    def __init__(self, events: Iterator[Event], paths: Mapping[str, str]) -> None:
         """Start before the first call of either.
 
         Args:
             events: Torch's records, and starts of calls if it stands still there, as they come.
-            rename: Torch path prefix to paddle path prefix.
-            ours: All module paths of the torch network.
-            theirs: All module paths of the paddle network.
+            paths: Paddle path by torch path, of the modules that are partners.
         """
         self.order: list[CallKey] = []
         self.strangers: list[Unpaired] = []
         self._events = events
-        self._rename = rename
-        self._ours = {renamed(path, rename) for path in ours}
-        self._theirs = theirs
+        self._paths = paths
+        self._theirs = set(paths.values())
         self._waiting: dict[Wanted, Event] = {}
         self._left_over: list[Unpaired] = []
 
     def partner(self, event: E) -> E | None:
         """Give the torch side of a paddle record or start; without one, list the stranger."""
-        if event.path in self._ours:
+        if event.path in self._theirs:
             wanted = type(event), event.path, event.call
             found = self._waiting.pop(wanted, None) or self._advance(wanted)
             if isinstance(found, type(event)):
@@ -101,13 +124,15 @@ class Pairing:
         for event in self._events:
             if isinstance(event, Record):
                 self.order.append(event.key)
-            key = type(event), renamed(event.path, self._rename), event.call
+            theirs = self._paths.get(event.path)
+            if theirs is None:
+                if isinstance(event, Record):
+                    self._left_over.append(_unpaired(event))
+                continue
+            key = type(event), theirs, event.call
             if key == wanted:
                 return event
-            if key[1] in self._theirs:
-                self._waiting[key] = event.kept()
-            elif isinstance(event, Record):
-                self._left_over.append(_unpaired(event))
+            self._waiting[key] = event.kept()
         return None
 
 

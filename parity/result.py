@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from parity.comparison import worst
 from parity.precision import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Iterator, Mapping
 
     from parity.backends import FloatType
     from parity.compare import TensorError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from parity.pair import Unpaired
     from parity.precision import Floor, Verdict
     from parity.record import CallKey
+    from parity.structure import Assumed
     from parity.weights import WeightDifference
 
 Phase = Literal["forward", "backward"]
@@ -191,9 +194,12 @@ class ParityResult:
         checks: What was checked.
         gradients: Of the inputs ('input 0') and of every parameter that either network trains.
         losses: Both losses on identical logits and labels.
+        assumed: Pairs of layers that names alone did not give.
         faults: The calls that are wrong by themselves, in the order in which the faults arose;
             empty where own errors were not measured.
         steps: Training steps, in order.
+        versions: Of the frameworks and of what else took part, by name.
+        inputs: What the networks were given, one text an argument: 'float32 1×3×256×512'.
     """
 
     layers: tuple[LayerResult, ...]
@@ -211,7 +217,10 @@ class ParityResult:
     gradients: tuple[TensorComparison, ...] = ()
     losses: tuple[LossResult, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    assumed: tuple[Assumed, ...] = ()
     faults: tuple[CallKey, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether parity was shown."""
@@ -287,11 +296,34 @@ class ParityResult:
         found = Counter(layer.state for layer in self.layers)
         return {state.value: found[state] for state in State}
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the result as plain lists, dicts, numbers and texts."""
+    def to_json(self, title: str = "") -> dict[str, Any]:
+        """Give the result as plain lists, dicts, numbers and texts; see `report/schema.json`.
+
+        Args:
+            title: What was compared.
+        """
         from parity.report.json_report import as_json
 
-        return as_json(self)
+        return as_json(self, title)
+
+    def save_html(self, path: str | os.PathLike[str], title: str = "") -> None:
+        """Write the result as one HTML file that opens offline and requests nothing.
+
+        Args:
+            path: The file; one that exists is replaced as a whole.
+            title: What was compared.
+
+        Raises:
+            converters.InputError: The file cannot be written.
+        """
+        from parity.report.html import save_html
+
+        save_html(self, Path(path), title)
+
+    def _repr_html_(self) -> str:
+        from parity.report.notebook import as_fragment
+
+        return as_fragment(self)
 
 
 def _failing(tensors: tuple[TensorComparison, ...]) -> Iterator[TensorComparison]:

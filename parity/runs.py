@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
-from parity.pair import Pairing, Unpaired
+from parity.pair import Pairing, Unpaired, partners
 from parity.record import CallKey, Record, Value
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from parity.error_map import ErrorMap
     from parity.precision import Floor
     from parity.source import Source
+
+
+#: Classes that are made of other sublayers in either framework.
+WHOLE = frozenset({"MultiheadAttention", "MultiHeadAttention", "LSTM", "GRU", "RNN", "SimpleRNN"})
 
 
 @dataclass(frozen=True)
@@ -139,11 +143,36 @@ def compare_runs(
     Raises:
         NetworkError: A network's forward raised.
     """
+    paths = partners(ours.paths(), theirs.paths(), rename)
     with ours.paused() as records:
-        pairing = Pairing(records, rename, ours.paths(), theirs.paths())
+        pairing = Pairing(records, paths)
         comparer = _Comparer(pairing, FirstMaps(bound))
         theirs.stream(comparer)
         torch_only = pairing.left_over()
     calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
     silent = ours.never_called({path for path, _ in pairing.order})
-    return RunErrors(calls, torch_only, tuple(pairing.strangers), silent)
+    whole = _Whole(calls, paths)
+    return RunErrors(
+        calls,
+        tuple(call for call in torch_only if not whole.holds_ours(call.path)),
+        tuple(call for call in pairing.strangers if not whole.holds_theirs(call.path)),
+        tuple(path for path in silent if not whole.holds_ours(path)),
+    )
+
+
+class _Whole:
+    """The paired layers that the frameworks split up differently: what is inside needs no partner.
+
+    torch's attention calls none of its own, paddle's four Linear layers.
+    """
+
+    def __init__(self, calls: Mapping[CallKey, CallErrors], paths: Mapping[str, str]) -> None:
+        found = {c.name for c in calls.values() if c.kind in WHOLE and c.paddle_kind in WHOLE}
+        self._ours = tuple(f"{path}." for path in found)
+        self._theirs = tuple(f"{paths[path]}." for path in found)
+
+    def holds_ours(self, path: str) -> bool:
+        return path.startswith(self._ours)
+
+    def holds_theirs(self, path: str) -> bool:
+        return path.startswith(self._theirs)

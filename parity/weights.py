@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
+from converters.user_rules import UserRules
 from parity.backends import backend_of
 from parity.pair import renamed
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+# Tensors of a network's own layers cross over as they are: whether that is right, is what a check
+# of the outputs shows.
+OWN_COPIED = UserRules.of(tensors={".*": "parameter"})
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,12 @@ class WeightDifference:
 
 
 def transfer(
-    torch_module: Any, paddle_layer: Any, rename: Mapping[str, str] | None = None
+    torch_module: Any,
+    paddle_layer: Any,
+    rename: Mapping[str, str] | None = None,
+    *,
+    leave_out: Collection[str] = (),
+    keep: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Convert a torch network's weights for a paddle network, in torch's own precision.
 
@@ -42,6 +54,9 @@ def transfer(
         torch_module: Where the weights come from.
         paddle_layer: Whose layer kinds settle every layout; it is only read.
         rename: Torch path prefix to paddle path prefix, as in `check_parity`.
+        leave_out: Torch layers that no output depends on and paddle does not have.
+        keep: Paddle layers that no output depends on and torch does not have: their own weights
+            are given back.
 
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
@@ -51,8 +66,45 @@ def transfer(
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
     names = rename or {}
-    state = {renamed(key, names): value for key, value in torch_module.state_dict().items()}
-    return converters.convert_state_dict(state, paddle_layer)
+    state: dict[str, Any] = {}
+    twice = []
+    for key, value in torch_module.state_dict().items():
+        if not _lies_in(key, leave_out):
+            name = renamed(key, names)
+            twice += [f"{key} would become {name}, as another does"] if name in state else []
+            state[name] = value
+    if twice:
+        raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+    whole = paddle_arrays(paddle_layer) if keep else {}
+    with _without(paddle_layer, keep):
+        converted = converters.convert_state_dict(
+            state, paddle_layer, rules=OWN_COPIED if state else None
+        )
+    return {**{key: value for key, value in whole.items() if _lies_in(key, keep)}, **converted}
+
+
+def _lies_in(key: str, paths: Collection[str]) -> bool:
+    return any(key.startswith(f"{path}.") for path in paths)
+
+
+@contextmanager
+def _without(paddle_layer: Any, paths: Collection[str]) -> Iterator[None]:
+    """Take sublayers out of a network for as long as the context lasts."""
+    layers = paddle_layer.sublayers(include_self=True)
+    named = dict(paddle_layer.named_sublayers())
+    gone = {id(named[path]) for path in paths if path in named}
+    # Deleting attributes would be for good.
+    before = [(layer._sub_layers, dict(layer._sub_layers)) for layer in layers]  # noqa: SLF001
+    try:
+        for children, all_of_them in before:
+            for name, child in all_of_them.items():
+                if id(child) in gone:
+                    del children[name]
+        yield
+    finally:
+        for children, all_of_them in before:
+            children.clear()
+            children.update(all_of_them)
 
 
 def load(network: Any, tensors: Mapping[str, np.ndarray]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from converters.bits import raw
+from converters.bits import blocks
 from converters.dtypes import DType
 
 
@@ -26,6 +27,11 @@ class Head:
     key: str
     type: DType
     shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return math.prod(self.shape) * self.type.itemsize
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,11 @@ class Content:
     aliases: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    def pieces(self) -> Iterable[tuple[Head, memoryview]]:
-        """Yield every tensor's head and its bytes: C order, little-endian."""
+    def pieces(self) -> Iterator[tuple[Head, Iterator[memoryview]]]:
+        """Yield every tensor's head and its bytes, block by block: C order, little-endian."""
         for head, array in zip(self.heads, self.tensors(), strict=True):
-            yield head, raw(np.asarray(array, dtype=head.type.numpy))
+            found = np.asarray(array, dtype=head.type.numpy)
+            yield head, (block.data for block in blocks(found))
 
 
 def json_object(text: bytes) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def write(file: BinaryIO, content: Content) -> None:
     for head, elements in content.pieces():
         file.write(text_opcode(head.key) + EMPTY_ARRAY)
         file.write(b"(K\x01" + tuple_opcodes(head.shape) + get_opcode(2 + types.index(head.type)))
-        file.write(b"\x89\x8e" + struct.pack("<Q", len(elements)))
-        file.write(elements)
+        file.write(b"\x89\x8e" + struct.pack("<Q", head.nbytes))
+        file.writelines(elements)
         file.write(b"tb" + (put_opcode(places[head.key]) if content.aliases else b""))
     seconds = content.aliases.items()
     file.writelines(text_opcode(second) + get_opcode(places[one]) for second, one in seconds)

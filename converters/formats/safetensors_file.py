@@ -104,15 +104,15 @@ def write(file: BinaryIO, content: Content) -> None:
     for head in content.heads:
         if not head.type.safetensors:
             raise InputError(f"{head.key!r}: safetensors files cannot hold {head.type.name}")
-        size = math.prod(head.shape) * head.type.itemsize
         header[head.key] = {
             "dtype": head.type.safetensors,
             "shape": list(head.shape),
-            "data_offsets": [position, position + size],
+            "data_offsets": [position, position + head.nbytes],
         }
-        position += size
+        position += head.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     # Padded, so that the elements begin at a multiple of eight.
     text += b" " * (-len(text) % 8)
     file.write(struct.pack("<Q", len(text)) + text)
-    file.writelines(elements for _, elements in content.pieces())
+    for _, elements in content.pieces():
+        file.writelines(elements)

@@ -10,7 +10,6 @@ dimensions (int32, and four bytes unused), sizes, strides and offset (int64).
 from __future__ import annotations
 
 import struct
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,8 @@ def members(path: Path, data: memoryview) -> dict[str, memoryview]:
     Raises:
         InputError: one is missing, or the archive is broken.
     """
+    import tarfile  # slow to load, and few files need it
+
     try:
         with tarfile.open(path, "r:") as archive:
             found = {entry.name.removeprefix("./"): entry for entry in archive if entry.isreg()}

@@ -125,7 +125,7 @@ def write(file: BinaryIO, content: Content) -> None:
         for number, (head, elements) in enumerate(content.pieces()):
             objects[head.key] = _tensor_pickle(str(number), head)
             with archive.open(_member(f"{ROOT}/data/{number}"), "w", force_zip64=True) as member:
-                member.write(elements)
+                member.writelines(elements)
         objects |= {second: objects[first] for second, first in content.aliases.items()}
         body = b"".join(text_opcode(key) + made for key, made in objects.items())
         pickled = b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."

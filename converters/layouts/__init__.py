@@ -64,6 +64,7 @@ class Layout:
         variant: whose implementation, '' if unknown.
         num_classes: outputs, None if unknown.
         paddle_aliases: second name → first name, both Paddle keys.
+        content: which part of the network a file holds, '' if all.
     """
 
     layers: tuple[Layer, ...]
@@ -72,6 +73,7 @@ class Layout:
     variant: str = ""
     num_classes: int | None = None
     paddle_aliases: Mapping[str, str] = field(default_factory=dict)
+    content: str = ""
 
     def second_names(self, framework: str) -> Mapping[str, str]:
         """Return the second names that tensors have in a framework, each with the first."""

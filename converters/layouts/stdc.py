@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from converters.errors import InputError
@@ -18,7 +19,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 BACKBONE = "cp.backbone"
 # What stands behind the backbone's maps: no segmentation network computes it.
 CLASSIFIER = ("conv_last", "fc", "bn", "linear")
-_FIRST = "features.0.conv.weight"
+_BOTTLENECK = re.compile(rf"({re.escape(BACKBONE)}\.|)features\.\d+\.conv_list\.")
 COUNTER = "num_batches_tracked"
 
 
@@ -33,9 +34,10 @@ def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> L
     Raises:
         InputError: the keys are STDC's, but of another network than ``arch``.
     """
-    root = BACKBONE if join(BACKBONE, _FIRST) in shapes else ""
-    if join(root, _FIRST) not in shapes:
+    roots = {match[1] for key in shapes if (match := _BOTTLENECK.match(key))}
+    if not roots:
         return None
+    root = BACKBONE if BACKBONE in {one.removesuffix(".") for one in roots} else ""
     found = backbone_name(shapes, root) + ("-seg" if root else "")
     if arch not in ("auto", found):
         raise InputError(f"the keys are those of {found}, not of {arch}; leave out --arch {arch}")
@@ -47,11 +49,12 @@ def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> L
         found,
         variant=variant_of(shapes, root),
         num_classes=classes[0] if classes else None,
-        block="add" if join(root, "features.2.skip.0.weight") in shapes else "cat",
+        block="add" if any(".skip." in key for key in shapes) else "cat",
     )
     # A torch file without any counters was saved by a version that had none.
     counted = framework == "paddle" or any(key.endswith(COUNTER) for key in shapes)
-    return layout_of(network, counted=counted)
+    layout = layout_of(network, counted=counted)
+    return layout if classes else replace(layout, num_classes=None)
 
 
 def variant_of(shapes: Shapes, root: str) -> str:
@@ -60,8 +63,10 @@ def variant_of(shapes: Shapes, root: str) -> str:
     In-place ABN has none, where the plain BN of the same file's backbone has them. A classifier
     is all plain BN without biases, and the same in all.
     """
+    if root and "cp.arm16.conv.conv.bias" in shapes:
+        return "paddleseg"
     if "conv_out.conv_out.bias" in shapes:
-        return "paddleseg" if "conv_out.conv.conv.bias" in shapes else "mmseg"
+        return "mmseg"
     head = any(key.endswith(COUNTER) and not key.startswith(BACKBONE) for key in shapes)
     backbone = any(key.endswith(COUNTER) and key.startswith(BACKBONE) for key in shapes)
     return "authors" if not root or (backbone and not head) else "authors-bn"
@@ -78,7 +83,10 @@ def backbone_name(shapes: Shapes, root: str) -> str:
     known = {2 + sum(backbone.depths): name for name, backbone in spec.BACKBONES.items()}
     if count not in known:
         depths = " or ".join(f"{n} ({name})" for n, name in known.items())
-        raise InputError(f"an STDC backbone of {count} layers under 'features'; expected {depths}")
+        raise InputError(
+            f"an STDC backbone of {count} layers under 'features'; expected {depths}; "
+            "--arch generic converts any network"
+        )
     return known[count]
 
 

@@ -31,6 +31,9 @@ class Backend(Protocol):
     def modules(self, network: Any) -> Iterator[tuple[str, Any]]:
         """Yield every module with its path, root first as ''; a shared one once, as registered."""
 
+    def children(self, module: Any) -> Iterator[tuple[str, Any]]:
+        """Yield a module's own children with their names, a shared one under each."""
+
     def is_leaf(self, module: Any) -> bool:
         """Tell whether a module has no child modules."""
 
@@ -97,6 +100,21 @@ class Backend(Protocol):
 
     def copy_as(self, network: Any, dtype: FloatType) -> Any:
         """Copy a network and cast its floating parameters and buffers, leaving it untouched."""
+
+
+#: Classes that merely pass on what one child returns, and where they keep it.
+WRAPPERS = {
+    "torch.nn.parallel.data_parallel.DataParallel": "module",
+    "torch.nn.parallel.distributed.DistributedDataParallel": "module",
+    "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",
+    "paddle.distributed.parallel.DataParallel": "_layers",
+}
+
+
+def unwrapped(network: Any) -> Any:
+    """Give the network inside wrappers for several devices or for compilation."""
+    kind = f"{type(network).__module__}.{type(network).__name__}"
+    return unwrapped(getattr(network, WRAPPERS[kind])) if kind in WRAPPERS else network
 
 
 def require(network: Any, framework: str) -> None:

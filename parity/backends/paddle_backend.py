@@ -34,6 +34,11 @@ class PaddleBackend:
         """Yield every sublayer with its path, root first as ''."""
         yield from network.named_sublayers(include_self=True)
 
+    def children(self, module: paddle.nn.Layer) -> Iterator[tuple[str, paddle.nn.Layer]]:
+        """Yield a layer's own sublayers with their names, a shared one under each."""
+        found = module._sub_layers  # noqa: SLF001 - named_children leaves repetitions out
+        yield from ((name, child) for name, child in found.items() if child is not None)
+
     def is_leaf(self, module: paddle.nn.Layer) -> bool:
         """Tell whether a layer has no sublayers."""
         return next(module.children(), None) is None

@@ -32,6 +32,11 @@ class TorchBackend:
         """Yield every module with its path, root first as ''."""
         yield from network.named_modules()
 
+    def children(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Yield a module's own children with their names, a shared one under each."""
+        found = module._modules  # noqa: SLF001 - named_children leaves repetitions out
+        yield from ((name, child) for name, child in found.items() if child is not None)
+
     def is_leaf(self, module: torch.nn.Module) -> bool:
         """Tell whether a module has no children."""
         return next(module.children(), None) is None

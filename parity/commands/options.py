@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.command_line import report_path
 from parity.precision import TOLERANCE
 
 if TYPE_CHECKING:
@@ -131,4 +132,11 @@ CHECKING: tuple[click.Parameter, ...] = (
 #: How a result is shown; see `parity.commands.outcome`.
 SHOWING: tuple[click.Parameter, ...] = (
     click.Option(["--all", "everything"], is_flag=True, help="Show every layer."),
+    click.Option(
+        ["--html", "html_path"],
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        callback=report_path,
+        help="Also write the report here, as one HTML file that opens offline.",
+    ),
 )

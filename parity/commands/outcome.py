@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from converters import ConverterError
-from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, write_json
+from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, INTERRUPTED, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from parity.result import ParityResult
-
-INTERRUPTED = 130
 
 
 @contextmanager
@@ -57,7 +55,9 @@ def report(result: ParityResult, title: str, options: Mapping[str, Any]) -> None
         click.echo(title)
         show(result, Console(), everything=options["everything"])
     if options["json_path"] is not None:
-        write_json(options["json_path"], {"title": title, **result.to_json()})
+        write_json(options["json_path"], result.to_json(title))
+    if options["html_path"] is not None:
+        result.save_html(options["html_path"], title)
 
 
 def end(result: ParityResult) -> NoReturn:

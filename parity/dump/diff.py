@@ -9,6 +9,7 @@ from parity.dump.manifest import DumpError
 from parity.dump.reader import Dump
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.runs import compare_runs
+from parity.versions import described
 from parity.weights import WeightDifference
 
 if TYPE_CHECKING:
@@ -60,7 +61,18 @@ def diff_dumps(
         notes=tuple(_notes(ours, theirs)),
         tol=tol,
         tol64=tol64,
+        versions=_versions(ours.manifest, theirs.manifest),
+        inputs=described(ours.manifest.inputs),
     )
+
+
+def _versions(ours: Manifest, theirs: Manifest) -> dict[str, str]:
+    # Each side names its framework; what both have is told apart where it differs.
+    merged = dict(ours.versions)
+    for name, version in theirs.versions.items():
+        if merged.setdefault(name, version) != version:
+            merged[name] = f"{merged[name]} beside torch, {version} beside paddle"
+    return merged
 
 
 def in_order(first: Dump, second: Dump) -> tuple[Dump, Dump]:

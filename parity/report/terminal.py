@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from parity.precision import State
+from parity.report.tables import layer_table, step_table, tensor_table
+from parity.report.words import (
+    FAILING,
+    WORST,
+    counted,
+    divergence,
+    figure,
+    kinds,
+    name_of,
+    printable,
+    tally,
+    verdict,
+    what_matters,
+    worst,
+)
 from parity.result import shown
 
 if TYPE_CHECKING:
-    from parity.result import LayerResult, ParityResult
+    from collections.abc import Iterator, Sequence
 
-STYLES = {
-    State.MATCH: "green",
-    State.ROUNDING: "yellow",
-    State.MISMATCH: "bold red",
-    State.NOT_COMPARED: "magenta",
-}
-WORST = 5
-FAILING = 8
+    from rich.console import ConsoleOptions, RenderableType
+
+    from parity.result import ParityResult
+
 LISTED = 8
 
 
@@ -32,16 +45,33 @@ def show(result: ParityResult, console: Console, *, everything: bool = False) ->
     Args:
         result: What the check found.
         console: Where to print.
-        everything: Every layer instead of the failing ones and the few worst of the rest.
+        everything: Every layer, gradient and difference instead of what matters.
     """
-    for line in _headline(result):
-        console.print(line)
-    console.print()
-    if result.layers:
-        console.print(_table(result, everything=everything))
-        console.print()
-    for line in _lists(result):
-        console.print(line)
+    parts = [
+        _headline(result),
+        *_first_divergence(result),
+        *_diagnoses(result),
+        *_layers(result, console.width, everything),
+        *_gradients(result, everything),
+        *_losses(result, everything),
+        *_steps(result),
+        *_lists(result, None if everything else LISTED),
+    ]
+    for place, part in enumerate(parts):
+        if place:
+            console.print()
+        console.print(_Printable(part))
+
+
+@dataclass(frozen=True)
+class _Printable:
+    """A part of the report in which no name can speak to the terminal."""
+
+    part: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self.part, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 def as_text(result: ParityResult, *, everything: bool = False) -> str:
@@ -49,101 +79,117 @@ def as_text(result: ParityResult, *, everything: bool = False) -> str:
     console = Console(file=io.StringIO(), width=110, color_system=None)
     show(result, console, everything=everything)
     assert isinstance(console.file, io.StringIO)  # noqa: S101 - made two lines above
-    return console.file.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def _headline(result: ParityResult) -> list[Text]:
-    counts = ", ".join(f"{n} {state}" for state, n in result.counts().items() if n)
-    verdict = "parity holds" if result else "PARITY DOES NOT HOLD"
-    runs = " and ".join(result.precisions)
+def _headline(result: ParityResult) -> RenderableType:
     style = "bold green" if result else "bold red"
-    lines = [Text.assemble((verdict, style), f": {counts or 'nothing compared'} ({runs})")]
+    line = Text.assemble((verdict(result), style), f": {counted(result)}")
+    return Group(line, *(Text(problem, "red") for problem in result.problems))
+
+
+def _first_divergence(result: ParityResult) -> Iterator[RenderableType]:
     first = result.first_divergence
     if first is not None:
-        where = Text.assemble("first divergence: ", (shown(first.name), "bold"), f" ({first.kind})")
-        figures = f"float32 {_number(first.error32)}, float64 {_number(first.error64)}"
-        lines += [where, Text(f"  {first.reason or first.state.value} ({figures})")]
-    return lines
+        name = name_of(first) if first.name else shown(first.name)
+        title = Text.assemble("first divergence: ", (name, "bold"), f" ({kinds(first)})")
+        yield Group(title, _titled(divergence(first)))
+    elif result.failures:
+        lines = [failure for failure in result.failures if failure not in result.problems]
+        yield from [_some("what fails", lines, LISTED)] if lines else []
+    others = [name_of(layer) for layer in result.faulty if layer is not first]
+    if others:
+        yield _some("also wrong by themselves", others, LISTED)
 
 
-def _table(result: ParityResult, *, everything: bool) -> Table:
-    layers = list(result.layers) if everything else _what_matters(result)
-    told = any(_fault(layer) for layer in layers)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("layer", overflow="fold")
-    table.add_column("kind", overflow="ellipsis", no_wrap=True, max_width=24)
-    for name in ("float32", "float64", "verdict"):
-        justify: Literal["left", "right"] = "right" if name.startswith("float") else "left"
-        table.add_column(name, justify=justify, no_wrap=True)
-    if told:
-        table.add_column("why", overflow="fold")
-    for layer in layers:
-        table.add_row(*_row(layer), *([Text(_fault(layer))] if told else []))
-    return table
+def _diagnoses(result: ParityResult) -> Iterator[RenderableType]:
+    for found in result.diagnosis:
+        cause, layer = (found.cause, "bold"), (shown(found.layer), "bold")
+        pairs = [("evidence", found.evidence), ("mend", found.mend), ("source", found.source)]
+        yield Group(Text.assemble("diagnosis: ", cause, " at ", layer), _titled(pairs))
 
 
-def _fault(layer: LayerResult) -> str:
-    # Where numbers were compared, they are the reason.
-    return layer.reason if layer.error32 is None and layer.error64 is None else ""
+def _titled(pairs: Sequence[tuple[str, str]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for title, text in pairs:
+        grid.add_row(title, Text(text))
+    return Padding(grid, (0, 0, 0, 2))
 
 
-def _what_matters(result: ParityResult) -> list[LayerResult]:
-    failing = [layer for layer in result.layers if not layer.state.passes][:FAILING]
-    passing = [layer for layer in result.layers if layer.state.passes]
-    worst = sorted(passing, key=lambda layer: -(layer.error32 or layer.error64 or 0.0))[:WORST]
-    return [*failing, *worst]
+def _layers(result: ParityResult, width: int, everything: bool) -> Iterator[RenderableType]:
+    layers = list(result.layers) if everything else what_matters(result)
+    left_out = {id(x) for x in result.layers if not x.state.passes} - {id(x) for x in layers}
+    more = [f"… and {len(left_out)} more failing calls (--all shows them)"] if left_out else []
+    if layers:
+        yield Group(layer_table(layers, width), *more)
 
 
-def _row(layer: LayerResult) -> tuple[str | Text, ...]:
-    return (
-        Text((layer.name or "''") + (f" (call {layer.call})" if layer.call else "")),
-        _kinds(layer),
-        _number(layer.error32),
-        _number(layer.error64),
-        Text(layer.state.value, STYLES[layer.state]),
-    )
+def _gradients(result: ParityResult, everything: bool) -> Iterator[RenderableType]:
+    if result.gradients:
+        failing = [gradient for gradient in result.gradients if not gradient.state.passes]
+        some = failing[:FAILING] or worst(result.gradients)[:WORST]
+        yield Group(
+            f"gradients of inputs and parameters: {tally(result.gradients)}",
+            tensor_table("gradient of", result.gradients if everything else some),
+        )
 
 
-def _kinds(layer: LayerResult) -> str:
-    # The frameworks spell many classes alike but for capitals: Conv2d, Conv2D.
-    same = layer.kind.lower() == layer.paddle_kind.lower()
-    return layer.kind if same else f"{layer.kind} / {layer.paddle_kind}"
+def _losses(result: ParityResult, everything: bool) -> Iterator[RenderableType]:
+    if result.losses:
+        title = f"losses on identical logits and labels: {tally(result.losses)}"
+        some = [loss for loss in result.losses if everything or not loss.state.passes]
+        yield Group(title, *(tensor_table(loss.case, loss.tensors) for loss in some))
 
 
-def _number(error: float | None) -> str:
-    return "–" if error is None else f"{error:.1e}"
+def _steps(result: ParityResult) -> Iterator[RenderableType]:
+    if result.steps:
+        title = f"training steps, the largest error of each kind: {tally(result.steps)}"
+        found = [(step, step.first_difference) for step in result.steps]
+        first = next(
+            (
+                [Text(f"first difference: {what.kind} {what.name} after step {step.step}")]
+                for step, what in found
+                if what is not None
+            ),
+            [],
+        )
+        yield Group(title, *first, step_table(result.steps))
 
 
-def _lists(result: ParityResult) -> list[Text]:
-    failing = sum(not layer.state.passes for layer in result.layers)
-    lines = [Text(f"… and {failing - FAILING} more failing layers")] if failing > FAILING else []
-    lines += [Text(problem, "red") for problem in result.problems]
-    lines += _some("weights that differ", [f"{w.name} {w.reason}" for w in result.weights])
+def _lists(result: ParityResult, most: int | None) -> Iterator[RenderableType]:
+    lists = [("weights that differ", [f"{w.name} {w.reason}" for w in result.weights])]
     for side, calls in (("torch", result.torch_only), ("paddle", result.paddle_only)):
-        with_weights = [f"{u.path} ({u.kind})" for u in calls if u.weights]
-        without = [f"{u.path} ({u.kind})" for u in calls if not u.weights]
-        lines += _some(f"only in {side}, with weights", with_weights)
-        lines += _some(f"only in {side}, without weights (no failure)", without)
-    lines += [Text(note, "dim") for note in [*_floors(result), *result.notes]]
-    lines += _some("never called, nothing is said of them", list(result.never_called))
-    return lines
+        named = {
+            weights: [f"{u.path} ({u.kind})" for u in calls if u.weights is weights]
+            for weights in (True, False)
+        }
+        lists.append((f"only in {side}, with weights", named[True]))
+        lists.append((f"only in {side}, without weights (no failure)", named[False]))
+    pairs = [f"{pair.torch} is {pair.paddle} ({pair.how})" for pair in result.assumed]
+    lists.append(("assumed, as names differ", pairs))
+    lists.append(("never called, nothing is said of them", list(result.never_called)))
+    shown_lists = [_some(title, items, most) for title, items in lists if items]
+    notes = [Text(note, "dim") for note in [*_floors(result), *result.notes]]
+    if shown_lists or notes:
+        yield Group(*shown_lists, *notes)
 
 
 def _floors(result: ParityResult) -> list[str]:
     found: dict[str, list[tuple[float, str]]] = {}
     for layer in result.layers:
         for floor in layer.floors:
-            found.setdefault(floor.operation, []).append((floor.error, layer.name or "''"))
+            found.setdefault(floor.operation, []).append((floor.error, name_of(layer)))
     return [
         f"float64 floor of {operation}: paddle is single precision inside, off by up to "
-        f"{max(places)[0]:.1e} in {', '.join(dict.fromkeys(name for _, name in places[:LISTED]))}"
+        f"{figure(max(places)[0])} in "
+        f"{', '.join(dict.fromkeys(name for _, name in places[:LISTED]))}"
         f"{' …' if len(places) > LISTED else ''}; computed exactly for this comparison"
         for operation, places in found.items()
     ]
 
 
-def _some(title: str, items: list[str]) -> list[Text]:
-    if not items:
-        return []
-    more = f" … and {len(items) - LISTED} more" if len(items) > LISTED else ""
-    return [Text(f"{title} ({len(items)}): {', '.join(items[:LISTED])}{more}")]
+def _some(title: str, items: Sequence[str], most: int | None) -> Text:
+    more = f" … and {len(items) - most} more" if most is not None and len(items) > most else ""
+    return Text(f"{title} ({len(items)}): {', '.join(items[:most])}{more}")

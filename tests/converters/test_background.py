@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from converters.background import Background, digest_of
+from converters.background import BLOCK, Background, digest_of
 
 
 def test_a_result_and_an_error_come_back():
@@ -35,3 +35,10 @@ def test_a_file_that_grows_is_read_to_its_end(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         digest_of(tmp_path / "none").result()
+
+
+def test_long_files_are_hashed_block_by_block(tmp_path):
+    content = bytes(range(256)) * ((2 * BLOCK + 4096) // 256)
+    for size in (0, 1, BLOCK, BLOCK + 1, 2 * BLOCK, len(content)):
+        (tmp_path / "a").write_bytes(content[:size])
+        assert digest_of(tmp_path / "a").result() == hashlib.sha256(content[:size]).hexdigest()

@@ -17,7 +17,7 @@ from converters import (
     convert_file,
     read_checkpoint,
 )
-from converters.execute import WRITERS
+from converters.execution import WRITERS
 from converters.formats import pdparams
 from stdc_port import paddle_nets, torch_nets
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from samples import trained
 
 from converters.cli import main
-from converters.execute import WRITERS
+from converters.execution import WRITERS
 from stdc_port import paddle_nets
 
 

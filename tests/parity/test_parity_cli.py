@@ -129,6 +129,16 @@ def test_a_report_that_cannot_be_written_exits_2(tmp_path: Path) -> None:
     assert "absent" in refused(call(*pair, "--json", tmp_path / "absent" / "result.json"))
 
 
+def test_html_is_written_beside_json_and_refused_early(tmp_path: Path) -> None:
+    pair = [*TORCH, "--paddle", "parity_toys:paddle_wrong_pool", "--size", "33x40"]
+    file = tmp_path / "report.html"
+    assert call(*pair, "--quiet", "--html", file).exit_code == 1
+    text = file.read_text(encoding="utf-8")
+    assert "Parity: parity_toys:torch_model and parity_toys:paddle_wrong_pool" in text
+    assert '"first_divergence":"block.skip"' in text
+    assert "folder that exists" in refused(call(*pair, "--html", tmp_path / "absent" / "a.html"))
+
+
 def test_help_and_import_load_no_framework() -> None:
     code = (
         "import sys, parity, parity.cli\n"

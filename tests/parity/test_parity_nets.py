@@ -60,10 +60,10 @@ def test_a_missing_fold_of_the_inplace_scale_is_found(monkeypatch: pytest.Monkey
 
     plain = weights.transfer
 
-    def unfolded(ours: Any, theirs: Any, rename: Any = None) -> dict[str, np.ndarray]:
+    def unfolded(ours: Any, theirs: Any, *args: Any, **options: Any) -> dict[str, np.ndarray]:
         key = "cp.arm32.conv.bn.weight"
         state = ours.state_dict()
-        return plain(ours, theirs, rename) | {key: state[key].abs().numpy()}
+        return plain(ours, theirs, *args, **options) | {key: state[key].abs().numpy()}
 
     monkeypatch.setattr(weights, "transfer", unfolded)
     result = check_parity(*pair("stdc1-seg"), random_input(SIZE))

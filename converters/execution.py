@@ -33,8 +33,10 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     ".safetensors": (safetensors_file.NAME, safetensors_file.write),
 }
 FRAMEWORK_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
+# Bytes that are gathered before they go to the file.
+BUFFER = 4 << 20
 # Bytes read between two times that the pages of the mapped files are given back.
-RELEASE = 32 << 20
+RELEASE = 64 << 20
 
 
 def execute(
@@ -70,9 +72,9 @@ def execute(
     plan.require_exact()
     form, writer = writer_for(plan, path)
     check_target(path, sources, force=force)
-    source_digest = digest_of(*sources)
+    plan.checkpoint.digest()
     with temporary_beside(path) as temporary:
-        with temporary.open("wb") as file:
+        with temporary.open("wb", buffering=BUFFER) as file:
             digest = write_hashed(writer, file, content_of(plan, progress), temporary)
             safe = Background(lambda: os.fsync(file.fileno()))
             try:
@@ -82,7 +84,7 @@ def execute(
                 safe.result()
         facts = FileFacts(str(path), digest.result(), form, temporary.stat().st_size)
         temporary.replace(path)
-    return report_of(plan, facts, source_digest, verified=verify)
+    return report_of(plan, facts, verified=verify)
 
 
 def write_hashed(writer: Writer, file: BinaryIO, content: Content, path: Path) -> Background[str]:
@@ -196,9 +198,8 @@ def written_entries(plan: ConversionPlan) -> Iterable[Entry]:
 
 def alias_targets(plan: ConversionPlan) -> dict[str, str]:
     """Return the second names that the target holds, each with the first name of its tensor."""
-    firsts = plan.layout.second_names(plan.to)
     return {
-        key: firsts[key]
+        key: plan.second_names[key]
         for entry in plan.entries
         if entry.action == "alias"
         for key in entry.targets
@@ -234,18 +235,13 @@ def unwritten(path: Path) -> FileFacts:
 
 
 def report_of(
-    plan: ConversionPlan,
-    target: FileFacts,
-    digest: Background[str] | None = None,
-    *,
-    verified: bool = False,
+    plan: ConversionPlan, target: FileFacts, *, verified: bool = False
 ) -> ConversionReport:
     """Return the report of a plan, carried out if the target has a size."""
     source = plan.checkpoint
-    digest = digest or digest_of(*source.files)
     try:
         size = sum(path.stat().st_size for path in source.files)
-        facts = FileFacts(str(source.path), digest.result(), source.format, size)
+        facts = FileFacts(str(source.path), source.digest().result(), source.format, size)
     except OSError as error:
         raise InputError(f"{source.path}: cannot be read ({error.strerror or error})") from error
     return ConversionReport(

@@ -6,15 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from converters.checkpoint import COUNTERS
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, siblings, stdc
 from converters.layouts import target as target_layout
-from converters.layouts.names import NATIVE
+from converters.layouts.contents import with_gaps
 from converters.layouts.network import framework_of
-from converters.layouts.variant import AUTO, with_variant
+from converters.planning.source import Source
+from converters.planning.variant import AUTO, with_variant
 from converters.rules import ALONE, BY_KIND, PARAMETER
-from converters.source import Source, paddle_name
 from converters.transforms import TRANSFORMS
 from converters.user_rules import UserRules
 
@@ -61,20 +60,10 @@ def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
             f"not those of {arch}; leave out --arch {arch}"
         )
-    return None if family is None else of_source(source, with_variant(family, source, variant))
-
-
-def of_source(source: Source, family: Layout) -> Layout:
-    """Return a family's layout with the second names that the source's own may have."""
-    # A file of PaddleSeg may hold every tensor of the backbone twice, as torch's do.
-    twice = {}
-    if source.naming is not NATIVE and source.framework == "paddle":
-        twice = {
-            paddle_name(second): paddle_name(first)
-            for second, first in family.aliases.items()
-            if not first.endswith(COUNTERS)
-        }
-    return replace(family, paddle_aliases=twice)
+    if family is None:
+        return None
+    known = with_variant(family, source, variant)
+    return with_gaps(known, source.names, source.framework, source.naming)
 
 
 def as_said(layer: Layer, rules: UserRules) -> Layer:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from converters.entries import Entry, several, single
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, join, stdc
-from converters.layouts.names import AUTHORS, NAMINGS, NATIVE, Naming
+from converters.layouts.names import NAMINGS, NATIVE
+from converters.layouts.naming import Naming
+from converters.planning.source import Source
 from converters.rules import BY_KIND, TensorRule
-from converters.source import Source
 from stdc_port import spec
 
 _POOL = (
@@ -40,17 +40,25 @@ class Aim:
     inexact: tuple[str, ...] = ()
 
 
-def differences(source: spec.Variant, target: spec.Variant, network: spec.NetworkSpec) -> list[str]:
-    """Return what two variants compute differently with equal weights, one line each."""
-    points = [(_POOL, "pool_counts_padding")] if network.block == "cat" else []
-    if network.segmentation:
-        points += [(_RELU, "arm_relu"), (_CORNERS, "aux_align_corners")]
+def differences(source: spec.NetworkSpec, target: spec.NetworkSpec, content: str) -> list[str]:
+    """Return what two variants of a network compute differently with equal weights, line by line.
+
+    Args:
+        source: the network that the weights are of.
+        target: the same in another variant.
+        content: which part of it there is, '' if all.
+    """
+    points = [(_POOL, "pool_counts_padding")] if target.block == "cat" else []
+    if target.segmentation:
+        points.append((_RELU, "arm_relu"))
+    if target.segmentation and not content:
+        points.append((_CORNERS, "aux_align_corners"))
     lines = []
     for line, attribute in points:
-        ours, theirs = getattr(source, attribute), getattr(target, attribute)
+        ours, theirs = getattr(source.variant, attribute), getattr(target.variant, attribute)
         if ours != theirs:
             yes, no = (source, target) if ours else (target, source)
-            lines.append(line.format(yes=yes.name, no=no.name))
+            lines.append(line.format(yes=yes.variant.name, no=no.variant.name))
     return lines
 
 
@@ -79,8 +87,6 @@ def aim_at(source: Source, layout: Layout, name: str, to: str) -> Aim:
         )
     ours = stdc.network_of(layout, layout.variant)
     theirs = stdc.network_of(layout, naming.variant or layout.variant)
-    if naming.stages and theirs.block == "add":
-        raise InputError(f"--layout {name}: the names of 'add' bottlenecks there are not known")
     return _Aiming(source, layout, naming, ours, theirs, to).aim()
 
 
@@ -98,7 +104,7 @@ class _Aiming:
     inexact: list[str] = field(default_factory=list)
 
     def aim(self) -> Aim:
-        self.inexact += differences(self.ours.variant, self.theirs.variant, self.theirs)
+        self.inexact += differences(self.ours, self.theirs, self.layout.content)
         wanted = stdc.layout_of(self.theirs, counted=stdc.is_counted(self.layout))
         found = {layer.path: layer for layer in self.layout.layers}
         layers = tuple(
@@ -110,6 +116,9 @@ class _Aiming:
 
     def adapted(self, ours: Layer, theirs: Layer) -> Iterator[Layer]:
         """Yield the layer as the target has it, none if it has no such layer."""
+        if ours.spare and not self.naming.why_absent(ours.path):
+            yield replace(theirs, spare=ours.spare, filled=ours.filled)
+            return
         if why := self.naming.why_absent(ours.path):
             held = self.held(ours)
             self.dropped |= dict.fromkeys(held, why)
@@ -117,7 +126,7 @@ class _Aiming:
                 self.inexact.append(f"{held[0]!r} is left out, training begins it anew: {why}")
             return
         if not self.held(ours) and (why := self.spare(ours)):
-            yield replace(theirs, spare=why, filled=self.ours.segmentation)
+            yield replace(theirs, spare=why, filled=True)
             return
         rows = BY_KIND[ours.kind].tensors
         yield replace(
@@ -142,40 +151,9 @@ class _Aiming:
         return [name for name in names if name in self.source.names]
 
     def spare(self, layer: Layer) -> str:
-        """Return why the source need not hold a layer, '' if it must."""
+        """Return why the source's implementation has no such layer, '' if it has."""
         why = self.source.naming.why_absent(layer.path)
-        unused = layer.path.startswith((*(f"{stdc.BACKBONE}.{one}" for one in stdc.CLASSIFIER),))
-        if self.ours.segmentation and (unused or why):
-            if layer.path == "conv_out_sp8.conv_out":
-                line = f"{layer.path!r} is set to zero, training begins it anew: {why}"
-                self.inexact.append(line)
-                return why
-            return f"{why or 'not in the source'}; no output depends on it, set to zero"
-        if not self.ours.segmentation and layer.path.partition(".")[0] in stdc.CLASSIFIER:
-            return "the source is a backbone without a classifier; not written"
-        return ""
-
-
-def named(entries: tuple[Entry, ...], aim: Aim, source: Source, to: str) -> tuple[Entry, ...]:
-    """Return entries with the targets' names as the implementation has them."""
-    if aim.naming is NATIVE and source.naming is NATIVE:
-        return entries
-    backbone = spec.BACKBONES[aim.layout.arch.removesuffix("-seg")]
-    doubled = to == "torch" and aim.naming in (NATIVE, AUTHORS)
-    renamed = []
-    for entry in entries:
-        if entry.source is None and entry.action == "alias":
-            renamed += [entry] if doubled else []
-            continue
-        targets = tuple(target_name(key, aim.naming, backbone) for key in several(entry.target))
-        action = entry.action
-        if action in ("copy", "rename") and targets:
-            action = "copy" if targets == entry.sources else "rename"
-        renamed.append(replace(entry, target=single(targets), action=action))
-    return tuple(renamed)
-
-
-def target_name(key: str, naming: Naming, backbone: spec.BackboneSpec) -> str:
-    """Return the name that a tensor has in an implementation."""
-    path, _, tensor = key.rpartition(".")
-    return join(naming.path(path, backbone), tensor)
+        if why and layer.path == "conv_out_sp8.conv_out":
+            self.inexact.append(f"{layer.path!r} is set to zero, training begins it anew: {why}")
+            return why
+        return f"{why}; no output depends on it, set to zero" if why else ""

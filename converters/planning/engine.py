@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from converters.checkpoint import LazyTensor
-from converters.dtypes import BY_NAME, DType
-from converters.entries import Entry, same_bits, single
+from converters.entries import Entry, single
 from converters.layouts import Layer, Layout, join
-from converters.rules import BY_KIND, WEIGHT_NORM, TensorRule, direction_of, norms_shape
-from converters.source import Source
-from converters.transforms import FLOATING, TRANSFORMS
+from converters.planning.doubts import blanked_row, doubtful_axis, doubtful_norms
+from converters.planning.passage import Passage
+from converters.planning.second_names import alias, second_names, targets_seconds
+from converters.planning.source import Source
+from converters.rules import TensorRule
+from converters.transforms import TRANSFORMS
 
 
 def plan_entries(
@@ -30,7 +32,7 @@ def plan_entries(
         dtype: element type of floating-point tensors in the target, or ``keep``.
         to: the target framework.
     """
-    planner = _Planner(source, layout, dtype, to)
+    planner = _Planner(source, layout, Passage(source.framework, to, dtype))
     entries = tuple(planner.entries())
     # Several layers may share one assumption.
     return entries, tuple(dict.fromkeys(planner.problems))
@@ -42,14 +44,9 @@ class _Planner:
 
     source: Source
     layout: Layout
-    dtype: str
-    other: str
+    passage: Passage
     problems: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
-
-    @property
-    def origin(self) -> str:
-        return self.source.framework
 
     def entries(self) -> Iterator[Entry]:
         yield from self.dropped()
@@ -60,7 +57,7 @@ class _Planner:
             for row in layer.rows:
                 yield from self.row(layer, row)
         yield from self.second_names()
-        self.problems.extend(self.doubtful_norms())
+        self.problems.extend(doubtful_norms(self.source, self.layout))
         for name in self.source.names:
             if name not in self.used:
                 yield self.left_over(name)
@@ -71,7 +68,7 @@ class _Planner:
             yield self.drop((name,), reason)
 
     def row(self, layer: Layer, row: TensorRule) -> Iterator[Entry]:
-        sources, targets = self.source_names(layer, row), layer.keys(row, self.other)
+        sources, targets = self.source_names(layer, row), layer.keys(row, self.passage.to)
         present = [name for name in sources if name in self.source.names]
         present = [name for name in present if name not in self.source.dropped]
         self.used.update(present)
@@ -84,8 +81,8 @@ class _Planner:
             yield from self.gap(layer, row, [name for name in sources if name not in present])
 
     def source_names(self, layer: Layer, row: TensorRule) -> tuple[str, ...]:
-        names = layer.keys(row, self.origin)
-        if self.origin == "torch":
+        names = layer.keys(row, self.passage.origin)
+        if self.passage.origin == "torch":
             for spelling in (join(layer.path, name) for name in row.also):
                 if names[0] not in self.source.names and spelling in self.source.names:
                     return (spelling,)
@@ -93,16 +90,17 @@ class _Planner:
 
     def gap(self, layer: Layer, row: TensorRule, sources: list[str]) -> Iterator[Entry]:
         """Yield the entry of a target's tensor that the source does not have."""
-        targets, expected = layer.keys(row, self.other), layer.shapes[row.torch]
-        shape = self.target_shape(row, expected)
+        targets, expected = layer.keys(row, self.passage.to), layer.shapes[row.torch]
+        shape = self.passage.target_shape(row, expected)
         if layer.spare:
             whole = "int64" if row.paddle is None else self.dtype_of(self.layout.layers[0])
             written = whole if layer.filled else ""
             yield Entry(None, single(targets), "missing", shape, written, layer.spare)
         elif row.paddle is None and not row.refused:
-            counted = targets[0] in self.source.checkpoint.counters
-            reason = f"{row.reason}; {'as the file carries it along' if counted else 'set to 0'}"
-            yield Entry(None, single(targets), "missing", shape, "int64", reason)
+            count = self.source.checkpoint.counters.get(targets[0])
+            how = "set to 0" if count is None else "as the file carries it along"
+            reason = f"{row.reason}; {how}"
+            yield Entry(None, targets[0], "missing", shape, "int64", reason, value=count or 0)
         elif row.made and (dtype := self.dtype_of(layer)):
             reason = "the source's layer has none, which computes as zeros do"
             yield Entry(None, single(targets), "missing", shape, dtype, reason)
@@ -119,7 +117,7 @@ class _Planner:
         for row in layer.rows:
             for name in self.source_names(layer, row):
                 if name in self.source.names:
-                    return self.target_type(self.source.tensor(name)).name
+                    return self.passage.target_type(self.source.tensor(name)).name
         return ""
 
     def found(
@@ -135,39 +133,17 @@ class _Planner:
         elif expected is None and row.zero and all(is_zero(tensor) for tensor in tensors):
             yield self.drop(sources, "all zero, and the target's layer has none")
         elif self.fits(row, sources, targets, expected):
-            self.problems.extend(self.blanked(layer, row, sources[0]))
-            self.problems.extend(self.doubtful_axis(layer, row))
-            if row.doubt and self.origin != self.other:
+            self.problems.extend(blanked_row(self.source, layer, row, sources[0]))
+            self.problems.extend(doubtful_axis(self.source, layer, row))
+            if row.doubt and self.passage.origin != self.passage.to:
                 self.problems.append(f"assumed: {row.doubt}")
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")
             if expected is not None:
-                shape = self.target_shape(row, expected)
+                shape = self.passage.target_shape(row, expected)
                 reason = "the source's tensor does not fit"
                 yield Entry(None, single(targets), "missing", shape, "", reason)
-
-    def blanked(self, layer: Layer, row: TensorRule, source: str) -> Iterator[str]:
-        place = layer.blank.get(row.torch)
-        if place is not None and np.any(self.source.tensor(source).load()[place]):
-            yield (
-                f"{self.source.names[source]!r}: row {place} is not zero, and Paddle returns zeros "
-                f"for it (padding_idx={place}); build the layer without padding_idx"
-            )
-
-    def doubtful_axis(self, layer: Layer, row: TensorRule) -> Iterator[str]:
-        """Name norms that fit along several axes: a Paddle file does not tell which one it was."""
-        if self.origin == "torch" or row.size != WEIGHT_NORM:
-            return
-        tensor = direction_of(row, layer.rows)
-        norms, direction = layer.shapes[row.torch], layer.shapes[tensor.torch]
-        # On a Linear the defaults are opposite: torch's axis 0, and Paddle's, which is torch's 1.
-        opposite = tensor.transform == "transpose" and norms == norms_shape(norms[:1], direction)
-        if opposite and norms and len(set(direction)) == 1:
-            yield (
-                f"assumed: {layer.path!r}: its weight norm runs along torch's axis 0; Paddle's "
-                "own default on a Linear is the other axis, and a square weight fits both"
-            )
 
     def fits(
         self,
@@ -178,7 +154,7 @@ class _Planner:
     ) -> bool:
         """Return whether tensors have the shape that a row needs; if not, say so."""
         tensors = [self.source.tensor(name) for name in sources]
-        wanted = None if expected is None else self.source_shape(row, expected)
+        wanted = None if expected is None else self.passage.source_shape(row, expected)
         odd = [
             (name, one) for name, one in zip(sources, tensors, strict=True) if one.shape != wanted
         ]
@@ -201,21 +177,21 @@ class _Planner:
         expected: tuple[int, ...],
     ) -> Entry:
         keys = tuple(self.source.names[name] for name in sources)
-        inverse = self.origin == "paddle" and self.other == "torch"
-        row = self.between(row)
+        inverse, shape = self.passage.inverse, self.passage.target_shape(row, expected)
+        row = self.passage.applied(row)
         if inverse and TRANSFORMS[row.transform].undo is None:
             self.problems.append(
                 f"{sources[0]!r}: {row.transform} has no way back ({row.reason}); "
                 "convert into a network with plain BN, variant 'authors-bn'"
             )
             row = replace(row, transform="copy")
-        tensor, shape = self.source.tensor(sources[0]), self.target_shape(row, expected)
+        tensor = self.source.tensor(sources[0])
         action = TRANSFORMS[row.transform].called(inverse=inverse)
         if action == "reshape" and shape == tensor.shape:
             action = "copy"
         if action == "copy" and targets != keys:
             action = "rename"
-        dtype = self.target_type(tensor)
+        dtype = self.passage.target_type(tensor)
         reason = row.reason if action not in ("copy", "rename") or row.transform == "copy" else ""
         if dtype.name != tensor.dtype:
             reason = "; ".join(filter(None, (reason, f"{tensor.dtype} rounded to {dtype.name}")))
@@ -235,85 +211,15 @@ class _Planner:
         tensor = self.source.tensor(sources[0])
         return Entry(single(keys), None, "drop", tensor.shape, tensor.dtype, reason)
 
-    def source_shape(self, row: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return TRANSFORMS[row.transform].shape(shape) if self.origin == "paddle" else shape
-
-    def between(self, row: TensorRule) -> TensorRule:
-        """Return a row as it applies: within one framework only a fold changes elements."""
-        same = self.origin == self.other and row.transform != "fold"
-        return replace(row, transform="copy", reason="") if same else row
-
-    def target_shape(self, row: TensorRule, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape if self.other == "torch" else TRANSFORMS[row.transform].shape(shape)
-
-    def target_type(self, tensor: LazyTensor) -> DType:
-        if self.dtype == "keep" or tensor.type not in FLOATING:
-            return tensor.type
-        return BY_NAME[self.dtype]
-
     def second_names(self) -> Iterator[Entry]:
         """Yield the entries of second names: those that the source has and those of the target."""
-        seconds = dict(self.layout.second_names(self.origin)) | self.twins()
-        for second, first in seconds.items():
+        for second, first in second_names(self.source, self.layout).items():
             if second not in self.used and {second, first} <= self.source.names.keys():
                 self.used.add(second)
-                yield self.alias(second, first)
-        shapes = dict(self.target_shapes())
-        for second, first in self.layout.second_names(self.other).items():
-            why = f"the same tensor as {first!r}"
-            yield Entry(None, second, "alias", shapes[first], "", why)
-
-    def target_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield the shapes of the target's tensors by key."""
-        for layer in self.layout.layers:
-            for row in layer.rows:
-                if row.torch in layer.shapes:
-                    shape = self.target_shape(row, layer.shapes[row.torch])
-                    for key in layer.keys(row, self.other):
-                        yield key, shape
-
-    def twins(self) -> dict[str, str]:
-        """Return the second names that Paddle's recurrent layers give to their tensors."""
-        found: dict[str, str] = {}
-        if self.origin == "paddle":
-            for layer in self.layout.layers:
-                rule = BY_KIND.get(layer.kind)
-                if rule is not None and rule.twins is not None:
-                    path = layer.path if layer.paddle is None else layer.paddle
-                    root = f"{path}." if path else ""
-                    inside = [n.removeprefix(root) for n in self.source.names if n.startswith(root)]
-                    pairs = rule.twins(inside).items()
-                    found |= {join(path, twin): join(path, cell) for twin, cell in pairs}
-        return found
-
-    def alias(self, second: str, first: str) -> Entry:
-        one, two = self.source.tensor(first), self.source.tensor(second)
-        how = "shared storage"
-        if one.identity is None or one.identity != two.identity:
-            how = "equal bits"
-            if not same_bits(one, two):
-                self.problems.append(
-                    f"{self.source.names[second]!r} should be the same tensor as "
-                    f"{self.source.names[first]!r}, but differs"
-                )
-                how = "but its bits differ"
-        key, reason = self.source.names[second], f"{self.source.names[first]!r} again, {how}"
-        return Entry(key, None, "alias", two.shape, two.dtype, reason)
-
-    def doubtful_norms(self) -> Iterator[str]:
-        """Name the norms that may be in-place ABN: no counter where others of the file have one."""
-        if self.origin == "paddle":
-            return
-        layers = [one for one in self.layout.layers if one.kind == "batch_norm" and not one.spare]
-        norms = [layer.path for layer in layers]
-        odd = [path for path in norms if join(path, "num_batches_tracked") not in self.source.names]
-        if len(odd) < len(norms):
-            for path in (path for path in odd if self.source.rules.kind_of(path) is None):
-                yield (
-                    f"{path!r}: counts no batches while other BN layers do, which is how in-place "
-                    "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
-                    "inplace_abn (its scale is folded) or batch_norm"
-                )
+                entry, problem = alias(self.source, second, first)
+                self.problems += [problem] if problem else []
+                yield entry
+        yield from targets_seconds(self.layout, self.passage)
 
     def left_over(self, name: str) -> Entry:
         tensor = self.source.tensor(name)

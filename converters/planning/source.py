@@ -1,4 +1,4 @@
-"""A checkpoint's keys by the names that the network gives them."""
+"""A checkpoint's keys by the names that this project has for them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from converters.checkpoint import Checkpoint, LazyTensor
-from converters.layouts import stdc
-from converters.layouts.names import NATIVE, Naming, backbone_of, native_names, recognised
+from converters.layouts.names import NATIVE
+from converters.layouts.naming import Naming
+from converters.layouts.recognise import native_names, network_of, recognised, standard_names
 from converters.user_rules import UserRules
-from stdc_port import spec
 
 PREFIXES = ("module.", "_orig_mod.")
 NAME_SUFFIXES = (("._mean", ".running_mean"), ("._variance", ".running_var"))
@@ -23,9 +23,10 @@ class Source:
         checkpoint: where the tensors lie.
         framework: whose names and layouts they have.
         names: key in the checkpoint by name in the network.
-        dropped: names that the user's rules leave out, each with the reason.
+        dropped: names that are left out, each with the reason.
         rules: the user's rules.
         naming: whose names the keys have in the checkpoint.
+        seconds: second name → first name of tensors that the checkpoint holds twice.
     """
 
     checkpoint: Checkpoint
@@ -34,6 +35,7 @@ class Source:
     dropped: Mapping[str, str] = field(default_factory=dict)
     rules: UserRules = field(default_factory=UserRules)
     naming: Naming = NATIVE
+    seconds: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, framework: str, rules: UserRules) -> Source:
@@ -47,17 +49,21 @@ class Source:
 
     def native(self) -> Source:
         """Return the same with another implementation's names of STDC's layers made our own."""
-        naming = recognised(self.shapes(), self.framework)
-        backbone = backbone_of(self.names, naming)
-        if naming is NATIVE or backbone is None:
-            return self
-        whole = any("arm" in name for name in self.names)
-        arch = backbone.name + ("-seg" if whole else "")
-        layout = stdc.layout_of(spec.resolve(arch, variant=naming.variant))
-        names = native_names(self.names, naming, layout, backbone)
-        why = {key: self.dropped.get(old) or naming.why_own(old) for old, key in self.names.items()}
-        dropped = {name: why[key] for name, key in names.items() if why[key]}
-        return replace(self, names=names, naming=naming, dropped=dropped)
+        source = self.renamed(standard_names(self.names))
+        naming = recognised(source.names, self.framework)
+        network = network_of(source.names, naming)
+        if naming is NATIVE or network is None:
+            return source
+        native, seconds = native_names(source.names, naming, network)
+        own = {native[name]: why for name in source.names if (why := naming.why_own(name))}
+        ours = source.renamed(native)
+        return replace(ours, dropped={**own, **ours.dropped}, naming=naming, seconds=seconds)
+
+    def renamed(self, new: Mapping[str, str]) -> Source:
+        """Return the same under new names, each given by the old one."""
+        names = {new[name]: key for name, key in self.names.items()}
+        dropped = {new[name]: why for name, why in self.dropped.items()}
+        return replace(self, names=names, dropped=dropped)
 
     def within(self, keys: Iterable[str]) -> Source:
         """Return the same for a network whose keys may have a wrapper's prefix themselves.
@@ -102,14 +108,6 @@ def shared_prefix(keys: Iterable[str]) -> str:
 
 def _all_begin(names: tuple[str, ...], prefix: str) -> bool:
     return all(name.startswith(prefix) for name in names)
-
-
-def paddle_name(name: str) -> str:
-    """Return a key with torch's names of running statistics spelt as Paddle has them."""
-    for paddle, torch in NAME_SUFFIXES:
-        if name.endswith(torch):
-            return name.removesuffix(torch) + paddle
-    return name
 
 
 def torch_name(name: str, framework: str) -> str:

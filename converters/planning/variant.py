@@ -16,13 +16,13 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, join, stdc
+from converters.layouts.contents import HEADS, is_held
 from converters.layouts.names import NATIVE
-from converters.source import Source
+from converters.planning.source import Source
 from converters.transforms import to_float64
 from stdc_port import spec
 
 AUTO = "auto"
-_AUTHORS, _MMSEG = {"authors", "authors-bn"}, {"mmseg", "mmseg-relu"}
 _UNTOLD = (
     "the batch norms outside the backbone are plain, variant authors-bn; no layer of the file "
     "counts batches, by which in-place ABN (scale |weight| + 1e-5, the authors' own code) is told "
@@ -50,19 +50,33 @@ def with_variant(family: Layout, source: Source, wanted: str = AUTO) -> Layout:
 
 def told(family: Layout, source: Source) -> str:
     """Return the variant that names, metadata or keys tell, '' if none of them does."""
-    said = source.checkpoint.metadata.get("variant", "")
-    if not family.arch.endswith("-seg"):
-        known = said if said in spec.VARIANTS else source.naming.variant
-        return known or family.variant
-    if source.naming is not NATIVE:
+    said, whole = source.checkpoint.metadata.get("variant", ""), family.arch.endswith("-seg")
+    if whole and source.naming is not NATIVE:
         return source.naming.variant
     counted = source.framework == "paddle" or any(
         name.endswith(stdc.COUNTER) for name in source.names
     )
-    alike = [_MMSEG] if counted else [_MMSEG, _AUTHORS]
-    if any({said, family.variant} <= same for same in alike):
+    if said in spec.VARIANTS and (not whole or alike(said, family, source, counted=counted)):
         return said
-    return "" if not counted and family.variant in _AUTHORS else family.variant
+    if whole and not counted and family.variant == "authors-bn":
+        return ""
+    return source.naming.variant or family.variant
+
+
+def alike(said: str, family: Layout, source: Source, *, counted: bool) -> bool:
+    """Return whether the keys of a segmentation network leave it open which of two variants it is.
+
+    Args:
+        said: what the file says of itself.
+        family: the layout with the variant that the keys tell.
+        source: the keys.
+        counted: in-place ABN would show.
+    """
+    one, two = spec.VARIANTS[said], spec.VARIANTS[family.variant]
+    headless = not any(name.startswith(HEADS) for name in source.names)
+    same = one.block_bias == two.block_bias
+    same = same and (not counted or one.head_norm == two.head_norm)
+    return same and (headless or one.classifier_bias == two.classifier_bias)
 
 
 def in_variant(family: Layout, variant: str, source: Source) -> Layout:
@@ -74,17 +88,22 @@ def in_variant(family: Layout, variant: str, source: Source) -> Layout:
     if variant not in spec.VARIANTS:
         raise InputError(f"unknown variant {variant!r}: choose of {', '.join(spec.VARIANTS)}")
     layout = stdc.layout_of(stdc.network_of(family, variant), counted=stdc.is_counted(family))
-    if keys_of(layout) != keys_of(family):
+    if keys_of(layout, source) != keys_of(family, source):
         raise InputError(
             f"{source.checkpoint.path}: its keys are those of variant {family.variant}, not of "
             f"{variant}; leave out --variant {variant}"
         )
-    return layout
+    return replace(layout, num_classes=family.num_classes)
 
 
-def keys_of(layout: Layout) -> set[str]:
-    """Return the keys of a layout's tensors in torch."""
-    return {join(layer.path, name) for layer in layout.layers for name in layer.shapes}
+def keys_of(layout: Layout, source: Source) -> set[str]:
+    """Return torch's keys of the layers that a file holds."""
+    return {
+        join(layer.path, name)
+        for layer in layout.layers
+        for name in layer.shapes
+        if is_held(layer, source.names, source.framework)
+    }
 
 
 def assumed(family: Layout, source: Source) -> Iterator[Layer]:

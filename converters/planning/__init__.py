@@ -1,0 +1,1 @@
+"""Deciding every key's fate; :mod:`converters.plan` is the way in."""

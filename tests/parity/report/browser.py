@@ -1,0 +1,64 @@
+"""A headless Chromium, and what a test wants to know of an opened page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The sandbox does not start for root, which is who runs CI.
+ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+
+
+def programs() -> tuple[str, str] | None:
+    """Find Chromium and its driver; None where either is missing."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    return (browser, driver) if browser and driver else None
+
+
+class Browser:
+    """One browser for many pages."""
+
+    def __init__(self, browser: str, driver: str) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = browser
+        for argument in ARGUMENTS:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(driver))
+
+    def open(self, file: Path, width: int = 1280, scheme: str = "light") -> webdriver.Chrome:
+        """Open a file in a window of some width and colour scheme."""
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        for kind in ("browser", "performance"):
+            self.driver.get_log(kind)
+        self.driver.get(file.as_uri())
+        return self.driver
+
+    def said(self) -> list[str]:
+        """Give what the page wrote to the console since it was opened: errors, refusals."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requested(self) -> list[str]:
+        """Give the addresses that were asked for since the page was opened."""
+        events = (json.loads(e["message"])["message"] for e in self.driver.get_log("performance"))
+        return [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def ask(self, script: str, *arguments: Any) -> Any:
+        """Run a script in the page and give what it returns."""
+        return self.driver.execute_script(script, *arguments)

@@ -20,7 +20,7 @@ from converters.plan import without_prefix
 from converters.transforms import to_float64
 from parity.backends import backend_of
 from parity.pair import renamed
-from parity.weights import OWN_COPIED
+from parity.weights import rules_for
 
 if TYPE_CHECKING:
     import os
@@ -40,12 +40,14 @@ class Weights:
         framework: Whose keys and layouts they have.
         source: Where they come from, for people.
         repeatable: Somebody else can have them from there: a file, or a seed.
+        own: Nothing connects them with the other network's.
     """
 
     tensors: Mapping[str, LazyTensor]
     framework: Literal["torch", "paddle"]
     source: str
     repeatable: bool = True
+    own: bool = False
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Weights:
@@ -63,6 +65,13 @@ class Weights:
         """Take a network's own, as they are."""
         state = {key: lazy(key, value) for key, value in network.state_dict().items()}
         return cls(state, backend_of(network).name, "the network's own", repeatable=False)
+
+    @classmethod
+    def stored(
+        cls, arrays: Mapping[str, np.ndarray], framework: Literal["torch", "paddle"], source: str
+    ) -> Weights:
+        """Take arrays by key, those of a dump for instance."""
+        return cls({key: lazy(key, value) for key, value in arrays.items()}, framework, source)
 
     def values(self, dtype: str = "") -> dict[str, np.ndarray]:
         """Give the values, all floating ones in a precision; '' keeps each tensor's own."""
@@ -98,8 +107,9 @@ class Weights:
         if self.framework == "paddle":
             names = {theirs: ours for ours, theirs in names.items()}
         state = {renamed(key, names): value for key, value in values.items()}
-        rules = OWN_COPIED if state else None
-        return converters.convert_state_dict(state, network, origin=self.framework, rules=rules)
+        return converters.convert_state_dict(
+            state, network, origin=self.framework, rules=rules_for(state)
+        )
 
 
 def _cast(tensor: LazyTensor, dtype: str) -> np.ndarray:

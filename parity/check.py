@@ -6,13 +6,14 @@ Both networks are copied and cast for each precision; the caller's own are only 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import ConverterError, RefusedError
 from parity import weights as crossing
+from parity.arguments import as_arguments
 from parity.assemble import assemble, map_bounds
 from parity.backends import FloatType, require, unwrapped
-from parity.inputs import as_arrays
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
@@ -23,9 +24,11 @@ from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
+
+    from parity.renaming import Rename
 
 CHECKS = ("forward",)
 
@@ -38,7 +41,7 @@ def check_parity(
     tol: float = TOLERANCE,
     checks: Sequence[str] = CHECKS,
     precision: Literal["float32", "float64", "both"] = "both",
-    rename: Mapping[str, str] | None = None,
+    rename: Rename | None = None,
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
@@ -49,14 +52,18 @@ def check_parity(
     Args:
         torch_module: The network that is right by definition.
         paddle_layer: The network that is to agree with it.
-        inputs: One array or tensor, or a tuple or list of them: the positional arguments.
+        inputs: One array or tensor, a tuple or list of them, or a mapping from arguments' names.
         tol: Bound of the float32 error, relative to the layer's largest value.
         checks: What to check; only 'forward' exists.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
-        rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
+        rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
+            or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
+            out where there is only one way to do it, and listed as `assumed`.
         transfer: Run paddle's network with torch's weights, carried over by the
             converter. False takes its own weights as they stand, and lists which of them are not
-            what the converter would have written: the way to test somebody's own conversion.
+            what the converter would have written: the way to test somebody's own conversion. Own
+            weights that are all the converter's, bit for bit, count as unrounded in float64: what
+            float32 took from a folded scale (6e-8) is no difference in meaning.
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion.
         tol64: Bound of the float64 error.
@@ -77,8 +84,8 @@ def check_parity(
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
-    arrays = as_arrays(inputs)
-    structure = structure_of(ours, theirs, arrays, rename or {})
+    arrays = as_arguments(inputs)
+    structure = structure_of(ours, theirs, arrays, rename)
     weights = _Weights(ours, theirs, structure, transfer, converted)
     bounds = map_bounds(PRECISIONS[precision], tol, tol64)
     try:
@@ -141,9 +148,15 @@ class _Weights:
         """Copy both networks in a precision and give paddle's its weights."""
         torch_copy = copy_as(self.torch_module, dtype)
         paddle_copy = copy_as(self.paddle_layer, dtype)
-        if self.carried:
+        if self.carried or self._own_are_converted:
             crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
         return torch_copy, paddle_copy
+
+    @cached_property
+    def _own_are_converted(self) -> bool:
+        # Then float64 may have the conversion's values, which rounding to float32 took from them.
+        found, notes = self.differences()
+        return not found and not notes and self.converted is None
 
     def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
         return crossing.transfer(
@@ -152,6 +165,7 @@ class _Weights:
             self.structure.key_rename,
             leave_out=self.structure.left_out,
             keep=self.structure.kept,
+            folded=self.structure.folded,
         )
 
     def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:

@@ -6,6 +6,8 @@ import click
 
 from converters.command_line import CONTEXT, DefaultGroup
 from parity.commands.check import check_command
+from parity.commands.diff import diff_command
+from parity.commands.dump import dump_command
 from parity.commands.traps import traps_command
 
 
@@ -14,5 +16,5 @@ def main() -> None:
     """Compare a torch and a Paddle network layer by layer."""
 
 
-main.add_command(check_command)
-main.add_command(traps_command)
+for command in (check_command, dump_command, diff_command, traps_command):
+    main.add_command(command)

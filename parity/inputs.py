@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 #: Gains of a normalisation: enough above zero on average for the signal to live through 60 layers.
 GAIN_MEAN, GAIN_STD, NEGATIVE_GAINS = 0.9, 0.2, 0.1
@@ -39,6 +38,21 @@ def seed_weights(torch_module: Any, seed: int = 0) -> None:
             values = _values(key, tuple(tensor.shape), rng)
             if values is not None:
                 tensor.copy_(torch.from_numpy(values))
+
+
+def seeded_state(shapes: Mapping[str, tuple[int, ...]], seed: int = 0) -> dict[str, np.ndarray]:
+    """Make the state that `seed_weights` gives a torch network with such tensors, without torch.
+
+    Args:
+        shapes: Of its parameters and running statistics by key; a counter of batches is zero.
+        seed: As for `seed_weights`.
+    """
+    state = {}
+    for key, shape in shapes.items():
+        values = _values(key, shape, np.random.default_rng([seed, zlib.crc32(key.encode())]))
+        counter = np.zeros(shape, np.int64)
+        state[key] = counter if values is None else np.asarray(values, np.float32)
+    return state
 
 
 def _tensors(torch_module: Any) -> Iterator[tuple[str, Any]]:
@@ -65,30 +79,3 @@ def _values(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.nd
 def random_input(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Draw a float32 input as a normalised image has it: mean 0, standard deviation 1."""
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
-
-
-def load_input(path: Path) -> np.ndarray:
-    """Read an input from a .npy file; (C, H, W) gets a batch axis.
-
-    Raises:
-        ValueError: The file is no .npy file of numbers.
-        OSError: It cannot be read.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a .npy file of numbers ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufb":
-        raise ValueError(f"{path}: expected one array of numbers")
-    return array[None] if array.ndim == 3 else array
-
-
-def as_arrays(inputs: Any) -> tuple[np.ndarray, ...]:
-    """Turn arrays and tensors of either framework into a tuple of numpy arrays."""
-    values = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    return tuple(_as_array(value) for value in values)
-
-
-def _as_array(value: Any) -> np.ndarray:
-    plain = value.detach() if hasattr(value, "detach") else value
-    return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)

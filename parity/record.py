@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.nested import flatten, rebuilt
 
@@ -362,7 +363,8 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = [backend.argument(network, _as(array, dtype)) for array in inputs]
+    tensors = tuple(backend.argument(network, _as(array, dtype)) for array in inputs)
+    positional, named = split(tensors, as_arguments(inputs).names)
     exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
         backend.inference(network, dtype),
@@ -370,7 +372,7 @@ def run(
         exact(recorder.noting),
     ):
         try:
-            network(*tensors)
+            network(*positional, **named)
         except Exception as error:
             text = str(error).strip().splitlines()
             raise NetworkError(

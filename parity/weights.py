@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +19,6 @@ from parity.pair import renamed
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-
-# Tensors of a network's own layers cross over as they are: whether that is right, is what a check
-# of the outputs shows.
-OWN_COPIED = UserRules.of(tensors={".*": "parameter"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ def transfer(
     *,
     leave_out: Collection[str] = (),
     keep: Collection[str] = (),
+    folded: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Convert a torch network's weights for a paddle network, in torch's own precision.
 
@@ -54,9 +52,10 @@ def transfer(
         torch_module: Where the weights come from.
         paddle_layer: Whose layer kinds settle every layout; it is only read.
         rename: Torch path prefix to paddle path prefix, as in `check_parity`.
-        leave_out: Torch layers that no output depends on and paddle does not have.
+        leave_out: Torch layers, or keys, that are not carried over.
         keep: Paddle layers that no output depends on and torch does not have: their own weights
             are given back.
+        folded: Norms that are an in-place ABN in torch, by their paths after renaming.
 
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
@@ -65,26 +64,46 @@ def transfer(
         converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
-    names = rename or {}
+    names, left_out = rename or {}, _Below(leave_out)
     state: dict[str, Any] = {}
     twice = []
     for key, value in torch_module.state_dict().items():
-        if not _lies_in(key, leave_out):
+        if key not in left_out:
             name = renamed(key, names)
             twice += [f"{key} would become {name}, as another does"] if name in state else []
             state[name] = value
     if twice:
         raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
     whole = paddle_arrays(paddle_layer) if keep else {}
+    rules = rules_for(state, folded)
     with _without(paddle_layer, keep):
-        converted = converters.convert_state_dict(
-            state, paddle_layer, rules=OWN_COPIED if state else None
-        )
-    return {**{key: value for key, value in whole.items() if _lies_in(key, keep)}, **converted}
+        converted = converters.convert_state_dict(state, paddle_layer, rules=rules)
+    kept = _Below(keep)
+    return {**{key: value for key, value in whole.items() if key in kept}, **converted}
 
 
-def _lies_in(key: str, paths: Collection[str]) -> bool:
-    return any(key.startswith(f"{path}.") for path in paths)
+def rules_for(state: Mapping[str, Any], folded: Collection[str] = ()) -> UserRules:
+    """Tell the converter what the classes of the layers do not.
+
+    Tensors of a network's own layers cross over as they are: whether that is right, is what a check
+    of the outputs shows.
+
+    Args:
+        state: What is converted.
+        folded: Norms that are an in-place ABN in torch, by path.
+    """
+    kinds = {re.escape(path): "inplace_abn" for path in folded}
+    return UserRules.of(kinds=kinds, tensors={".*": "parameter"} if state else None)
+
+
+class _Below:
+    """The keys that are among some paths, or lie below one."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._paths, self._prefixes = set(paths), tuple(f"{path}." for path in paths)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._paths or key.startswith(self._prefixes)
 
 
 @contextmanager

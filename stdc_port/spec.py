@@ -25,6 +25,10 @@ IMAGENET_CLASSES = 1000
 CITYSCAPES_CLASSES = 19
 IGNORED_LABEL = 255
 
+# Of RGB values between 0 and 1.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 DROPOUT = 0.2
 LINEAR_INIT_STD = 0.001
 BN_EPSILON = 1e-5
@@ -99,6 +103,8 @@ class Variant:
         head_norm: normalisation outside the backbone. ``inplace_abn`` is the 2018 mapillary
             layer, whose scale is ``|weight| + eps``.
         aux_align_corners: ``align_corners`` of the two auxiliary class maps (the main one: True).
+        colour_mean: what its published weights want subtracted from RGB values between 0 and 1.
+        colour_std: what they want them divided by then.
     """
 
     name: str
@@ -109,6 +115,8 @@ class Variant:
     arm_relu: bool = True
     head_norm: Literal["inplace_abn", "batch_norm"] = "batch_norm"
     aux_align_corners: bool = True
+    colour_mean: tuple[float, float, float] = IMAGENET_MEAN
+    colour_std: tuple[float, float, float] = IMAGENET_STD
 
 
 VARIANTS = {
@@ -123,6 +131,8 @@ VARIANTS = {
             block_bias=True,
             attention_bias=True,
             classifier_bias=True,
+            colour_mean=(0.5, 0.5, 0.5),
+            colour_std=(0.5, 0.5, 0.5),
         ),
         # MMSegmentation as it was first proposed, and since its release: the refinement modules
         # are BiSeNet's there, whose convolutions end in ReLU (backbones/bisenetv1.py).

@@ -20,6 +20,9 @@ Examples:
   stdc-parity model.pth --converted model.pdparams
   stdc-parity --arch stdc2-seg --size 200x333
   stdc-parity --torch nets:ours --paddle nets:theirs --input images.npy
+  stdc-parity --torch m:bert --paddle m:bert_pd --input int:1x16:0..30522 --input int:1x16:1
+  stdc-parity dump model.pth --framework torch --out torch.npz      see dump -h
+  stdc-parity diff torch.npz paddle.npz                             see diff -h
 
 \b
 Exit codes: 0 parity holds; 1 it does not; 2 it could not be checked.
@@ -38,8 +41,7 @@ def check_command(**options: Any) -> None:
     with errors_as_exit_codes():
         request = request_of(chosen((*NETWORKS, *INPUTS), options))
         result, job = _check(request, options)
-        shape = "×".join(str(n) for n in job.inputs[0].shape)
-        report(result, f"{job.title}, input {shape}", options)
+        report(result, ", ".join((job.title, *job.said)), options)
     end(result)
 
 

@@ -17,6 +17,8 @@ from parity.precision import TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from converters.user_rules import UserRules
+
 
 def chosen(group: Iterable[click.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Take the values of a group's options out of all those of a command."""
@@ -37,6 +39,16 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     if not 0 < value < 1:
         raise click.BadParameter(f"{value}: expected a number between 0 and 1")
     return value
+
+
+def _rules(_: click.Context, __: click.Parameter, value: Path | None) -> UserRules | None:
+    from converters.errors import InputError
+    from converters.user_rules import read_rules
+
+    try:
+        return read_rules(value) if value else None
+    except InputError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 #: Which networks, with which weights: fields of `parity.job.Request`.
@@ -71,14 +83,25 @@ NETWORKS: tuple[click.Parameter, ...] = (
         help="Take the weights that the --paddle factory loaded as they stand.",
     ),
 )
+#: Where they run; a field of `parity.job.Request`.
+DEVICE: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--device"],
+        default="cpu",
+        show_default=True,
+        help="cpu, gpu, gpu:1 … TF32 is off there.",
+    ),
+)
 
 #: What the networks are given: fields of `parity.job.Request`.
 INPUTS: tuple[click.Parameter, ...] = (
     click.Option(
-        ["--input", "input_file"],
-        default="random",
-        show_default=True,
-        help="random, or a .npy file (N, C, H, W).",
+        ["--input", "inputs"],
+        multiple=True,
+        metavar="[NAME=]INPUT",
+        help="Once for each input: random (the default); a shape as 1x3x224x224; int:1x16:0..100, "
+        "integers from 0 to 99; int:1x16:1, all 1; bool:1x16; a .npy or .npz file; a dump, for its "
+        "inputs; an image, resized and normalised. With NAME= it is passed by name.",
     ),
     click.Option(
         ["--size"],
@@ -86,19 +109,18 @@ INPUTS: tuple[click.Parameter, ...] = (
         show_default=True,
         callback=_size,
         metavar="HxW",
-        help="Size of the random input.",
+        help="Size of the random input, and of an image once resized.",
     ),
     click.Option(
         ["--seed"],
         default=0,
         show_default=True,
         type=click.IntRange(min=0),
-        help="Of the weights without CHECKPOINT, and of the random input.",
+        help="Of the weights without CHECKPOINT, and of what --input draws.",
     ),
 )
 
-#: How the check is made: arguments of `check_parity`.
-CHECKING: tuple[click.Parameter, ...] = (
+TOLERANCES: tuple[click.Parameter, ...] = (
     click.Option(
         ["--tol"],
         default=TOLERANCE,
@@ -106,14 +128,9 @@ CHECKING: tuple[click.Parameter, ...] = (
         callback=_tolerance,
         help="Bound of the float32 error, relative to a layer's largest value.",
     ),
-    click.Option(
-        ["--check", "checks"],
-        multiple=True,
-        default=["forward"],
-        show_default=True,
-        type=click.Choice(["forward"]),
-        help="What to check.",
-    ),
+)
+#: What a run is; a dump has them, too.
+RUNNING: tuple[click.Parameter, ...] = (
     click.Option(
         ["--precision"],
         default="both",
@@ -122,11 +139,39 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="both tells rounding from meaning.",
     ),
     click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+    click.Option(
+        ["--isolation"],
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "always", "never"]),
+        help="When to measure each layer's own error beside the inherited one; auto: where "
+        "something is no match.",
+    ),
+    click.Option(
         ["--converted"],
         metavar="FILE",
         type=click.Path(path_type=Path),
         help="A converted file to compare bit for bit.",
     ),
+)
+#: How the check is made: arguments of `check_parity`.
+CHECKING: tuple[click.Parameter, ...] = (
+    *TOLERANCES,
+    click.Option(
+        ["--check", "checks"],
+        multiple=True,
+        default=["forward"],
+        show_default=True,
+        type=click.Choice(["forward"]),
+        help="What to check.",
+    ),
+    *RUNNING,
 )
 
 #: How a result is shown; see `parity.commands.outcome`.

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from converters import ConverterError
-from converters.command_line import COULD_NOT, FALLS_SHORT, HOLDS, INTERRUPTED, write_json
+from converters import ConverterError, RefusedError
+from converters.command_line import (
+    COULD_NOT,
+    FALLS_SHORT,
+    HOLDS,
+    INTERRUPTED,
+    stop,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,12 +26,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
-    """End the command with one line and exit code 2 when it cannot be done."""
+    """End the command with one line and exit code 2 when it cannot be done.
+
+    A converter's refusal is a verdict on the weights: exit code 1, with its reasons.
+    """
     from parity.job import JobError
     from parity.record import NetworkError
 
     try:
         yield
+    except RefusedError as error:
+        stop(error, FALLS_SHORT)
     except (JobError, NetworkError, ConverterError, ValueError, OSError) as error:
         give_up(str(error))
     except KeyboardInterrupt:

@@ -51,9 +51,9 @@ def traps_command(names: tuple[str, ...], quiet: bool, json_path: Path | None) -
 
 
 def _measured(names: tuple[str, ...], *, quiet: bool) -> list[Outcome]:
-    from parity.job import need_frameworks
+    from parity.job import need
 
-    need_frameworks()
+    need("torch", "paddle")
     from parity.traps.catalogue import chosen
     from parity.traps.engine import measure_all
 

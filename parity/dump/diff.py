@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.assemble import assemble, map_bounds
+from parity.dump.compatible import notes, refuse_incompatible
 from parity.dump.manifest import DumpError
 from parity.dump.reader import Dump
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
@@ -14,13 +15,10 @@ from parity.weights import WeightDifference
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from parity.dump.manifest import Manifest
     from parity.result import ParityResult
-
-#: What float32 leaves of a value that a conversion computed in double precision.
-FOLD_ROUNDING = 6e-8
 
 
 def diff_dumps(
@@ -46,7 +44,7 @@ def diff_dumps(
         OSError: A file cannot be opened.
     """
     ours, theirs = in_order(*(x if isinstance(x, Dump) else Dump(x) for x in (first, second)))
-    _refuse_incompatible(ours, theirs)
+    refuse_incompatible(ours, theirs)
     common = [p for p in ours.manifest.precisions if p in theirs.manifest.precisions]
     bounds = map_bounds(common, tol, tol64)
     runs = {
@@ -58,7 +56,7 @@ def diff_dumps(
     return assemble(
         runs,
         weights=tuple(WeightDifference(*row) for row in theirs.manifest.converted.items()),
-        notes=tuple(_notes(ours, theirs)),
+        notes=tuple(notes(ours, theirs)),
         tol=tol,
         tol64=tol64,
         versions=_versions(ours.manifest, theirs.manifest),
@@ -89,64 +87,3 @@ def in_order(first: Dump, second: Dump) -> tuple[Dump, Dump]:
             "paddle"
         )
     return sides["torch"], sides["paddle"]
-
-
-def _refuse_incompatible(ours: Dump, theirs: Dump) -> None:
-    reasons = [*_other_inputs(ours, theirs), *_other_weights(ours, theirs)]
-    if not set(ours.manifest.precisions) & set(theirs.manifest.precisions):
-        here, there = _runs(ours.manifest), _runs(theirs.manifest)
-        reasons.append(f"{ours.path} holds {here} alone, {theirs.path} {there}")
-    if reasons:
-        raise DumpError(
-            f"{'; '.join(reasons)}. Make the second from the first, which brings its inputs and "
-            f"weights along: stdc-parity dump {ours.path} --framework paddle --out {theirs.path}"
-        )
-
-
-def _other_inputs(ours: Dump, theirs: Dump) -> Iterator[str]:
-    mine, others = ours.manifest.inputs, theirs.manifest.inputs
-    if len(mine) != len(others):
-        yield f"{ours.path} was made of {len(mine)} inputs, {theirs.path} of {len(others)}"
-        return
-    for index, (one, other) in enumerate(zip(mine, others, strict=True)):
-        here, there = (f"{x.dtype} {'×'.join(map(str, x.shape))}" for x in (one, other))
-        if here != there:
-            yield f"input {index} is {here} in {ours.path}, {there} in {theirs.path}"
-        elif one.sha256 != other.sha256:
-            yield f"input {index} has other values in {theirs.path} than in {ours.path}"
-
-
-def _other_weights(ours: Dump, theirs: Dump) -> Iterator[str]:
-    mine, others = ours.manifest, theirs.manifest
-    if mine.weights_sha256 != others.weights_sha256 and not others.own_weights:
-        yield (
-            f"{ours.path} was made with other weights ({mine.weights_from}) than {theirs.path} "
-            f"({others.weights_from})"
-        )
-
-
-def _notes(ours: Dump, theirs: Dump) -> Iterator[str]:
-    for dump in (ours, theirs):
-        yield from dump.manifest.notes
-    if ours.manifest.device != theirs.manifest.device:
-        yield "; ".join(_where(dump.manifest) for dump in (ours, theirs))
-    if set(ours.manifest.precisions) != set(theirs.manifest.precisions):
-        alone = min((ours, theirs), key=lambda dump: len(dump.manifest.precisions))
-        yield f"{alone.path} holds {_runs(alone.manifest)} alone: only that was compared"
-    if ours.manifest.weights_sha256 != theirs.manifest.weights_sha256:
-        yield (
-            f"{theirs.path} was made with weights of its own ({theirs.manifest.weights_from}): "
-            "that they are torch's shows only in what they compute. Where a conversion folded "
-            f"values and rounded them to float32, float64 differs by up to {FOLD_ROUNDING:.0e}; "
-            "torch's side made from the same file has the same values"
-        )
-
-
-def _runs(manifest: Manifest) -> str:
-    return " and ".join(manifest.precisions)
-
-
-def _where(manifest: Manifest) -> str:
-    facts = manifest.device
-    tf32 = f", TF32 {facts['tf32']}" if "tf32" in facts else ""
-    return f"{manifest.framework} ran on {facts['kind']} ({facts['name']}{tf32})"

@@ -35,17 +35,19 @@ class Module:
 
 @dataclass(frozen=True)
 class Input:
-    """One positional argument of the network.
+    """One argument of the network.
 
     Attributes:
         shape: Its sizes.
         dtype: Its numpy type, before the cast to a run's precision.
         sha256: Of its values.
+        name: '' if it was given by position.
     """
 
     shape: tuple[int, ...]
     dtype: str
     sha256: str
+    name: str = ""
 
 
 @dataclass(frozen=True)

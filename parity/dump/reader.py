@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.arguments import Arguments, split
 from parity.dump import manifest as manifests
 from parity.dump.manifest import DumpError, Manifest
 from parity.dump.members import from_json, input_member, records_member, weight_member
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 _LENGTHS = struct.Struct("<HH")
 _LENGTHS_AT, _LOCAL_HEADER = 26, 30
 _HEADER_MOST = 1 << 12
+
+
+def is_dump(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a dump, by its content."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as table:
+        return manifests.MEMBER in table.NameToInfo
 
 
 class Dump:
@@ -56,6 +65,8 @@ class Dump:
             with self.path.open("rb") as file:
                 with zipfile.ZipFile(file) as table:
                     self._members = {info.filename: info for info in table.infolist()}
+                if manifests.MEMBER not in self._members:
+                    raise DumpError("no dump of stdc-parity")
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self.manifest = Manifest.from_json(self.json(manifests.MEMBER))
         except (zipfile.BadZipFile, DumpError, ValueError) as error:
@@ -84,9 +95,11 @@ class Dump:
         except (ValueError, TypeError) as error:
             raise self._damaged(name) from error
 
-    def inputs(self) -> tuple[np.ndarray, ...]:
+    def inputs(self) -> Arguments:
         """Give the arguments that the network was given."""
-        return tuple(self.array(input_member(i)) for i in range(len(self.manifest.inputs)))
+        arrays = [self.array(input_member(i)) for i in range(len(self.manifest.inputs))]
+        names = tuple(given.name for given in self.manifest.inputs if given.name)
+        return Arguments.of(*split(tuple(arrays), names))
 
     def weights(self) -> dict[str, np.ndarray]:
         """Give the weights that it holds, by key; empty where another file holds them."""

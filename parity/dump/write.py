@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from converters.bits import raw
-from converters.command_line import package_version
 from converters.files import check_target, temporary_beside
 from parity import weights as crossing
-from parity.backends import backend_of
+from parity.arguments import as_arguments
+from parity.backends import backend_of, unwrapped
 from parity.carry import Weights
 from parity.dump import manifest as manifests
 from parity.dump.manifest import Input, Manifest, Module
 from parity.dump.members import input_member, weight_member
 from parity.dump.writer import DumpWriter, RunWriter
-from parity.inputs import as_arrays
 from parity.precision import PRECISIONS
 from parity.record import run
 from parity.source import copy_as
+from parity.versions import versions
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from parity.backends import Backend, FloatType
+    from parity.arguments import Arguments
+    from parity.backends import FloatType
+
+OTHER = {"torch": "paddle", "paddle": "torch"}
 
 
 def write_dump(
@@ -52,7 +50,7 @@ def write_dump(
 
     Args:
         network: A torch Module or paddle Layer.
-        inputs: One array or tensor, or a tuple or list of them: the positional arguments.
+        inputs: One array or tensor, a tuple or list of them, or a mapping from arguments' names.
         path: The dump; it appears under this name when it is complete.
         weights: What the network is to run with, converted if they are the other framework's;
             None takes its own. Torch's own go into the dump, for paddle's side to be made with.
@@ -76,21 +74,22 @@ def write_dump(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    network = unwrapped(network)
     path, backend = Path(path), backend_of(network)
     check_target(path, (), force=force)
-    arrays = as_arrays(inputs)
+    arrays = as_arguments(inputs)
     held = weights or Weights.of(network)
     manifest = Manifest(
         framework=backend.name,
         title=title or type(network).__name__,
         precisions=PRECISIONS[precision],
-        inputs=tuple(_input(array) for array in arrays),
+        inputs=_inputs(arrays),
         weights_from=held.source,
         weights_sha256=held.sha256(),
-        own_weights=weights is None and backend.name == "paddle",
+        own_weights=backend.name == "paddle" and (weights is None or weights.own),
         weights_stored=backend.name == "torch" and not held.repeatable,
         modules=tuple(Module(p, backend.holds_weights(m)) for p, m in backend.modules(network)),
-        versions=_versions(backend),
+        versions={name: v for name, v in versions().items() if name != OTHER[backend.name]},
         device=backend.device(network),
         converted=_differences(network, weights, rename, converted),
     )
@@ -111,7 +110,7 @@ def write_dump(
 def _write_run(
     writer: DumpWriter,
     network: Any,
-    inputs: tuple[np.ndarray, ...],
+    inputs: Arguments,
     dtype: FloatType,
     weights: Weights | None,
     rename: Mapping[str, str] | None,
@@ -139,15 +138,8 @@ def _differences(
     return {difference.name: difference.reason for difference in found}
 
 
-def _input(array: np.ndarray) -> Input:
-    return Input(array.shape, str(array.dtype), hashlib.sha256(raw(array)).hexdigest())
-
-
-def _versions(backend: Backend) -> dict[str, str]:
-    framework = importlib.import_module(backend.name)
-    return {
-        backend.name: str(framework.__version__),
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-        "stdc-port": package_version(),
-    }
+def _inputs(arguments: Arguments) -> tuple[Input, ...]:
+    return tuple(
+        Input(array.shape, str(array.dtype), hashlib.sha256(raw(array)).hexdigest(), name)
+        for name, array in arguments.items()
+    )

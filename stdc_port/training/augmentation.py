@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from stdc_port.spec import IMAGENET_MEAN, IMAGENET_STD
 from stdc_port.training.labels import IGNORE
 
 Floats = NDArray[np.float32]
@@ -34,7 +35,7 @@ class Normalisation:
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from parity.error_map import error_map
 from parity.pair import Unpaired
 from parity.precision import Floor, State, Verdict, judge
 from parity.result import Between, Diagnosis, LayerResult, ParityResult, TensorResult
+from parity.structure import Assumed
 from parity.weights import WeightDifference
 
 SCRIPT = "<script>document.title = 'run'</script>"
@@ -112,6 +113,7 @@ def made_up() -> ParityResult:
         layers=layers(),
         torch_only=(Unpaired("head", "Linear", 0, weights=True),),
         paddle_only=(Unpaired(CLOSING, "ReLU", 1, weights=False),),
+        assumed=(Assumed(SCRIPT, CLOSING, "call order"),),
         never_called=(SCRIPT, *(f"unused.{i}" for i in range(20))),
         weights=(WeightDifference(f"{SCRIPT}.weight", "differs in 3 of 4 values"),),
         problems=(f"'{CLOSING}' (call 0) ran in one precision only",),

@@ -73,7 +73,7 @@ def test_all_shows_every_layer_and_quiet_none() -> None:
 
 def test_an_input_file_is_used(tmp_path: Path) -> None:
     file = tmp_path / "image.npy"
-    np.save(file, np.ones((3, 33, 35), np.float32))
+    np.save(file, np.ones((1, 3, 33, 35), np.float32))
     result = call(*TORCH, "--paddle", "parity_toys:paddle_model", "--input", file)
     assert result.exit_code == 0
     assert "input 1×3×33×35" in result.stdout
@@ -96,7 +96,7 @@ def test_an_input_file_is_used(tmp_path: Path) -> None:
         ([*TORCH, "--paddle", "no.such:thing"], "no.such cannot be imported"),
         ([*TORCH, "--paddle", "parity_toys:nothing"], "no callable 'nothing'"),
         ([*TORCH, "--paddle", "parity_toys:raises"], "the factory raised no luck"),
-        (["--input", "missing.npy"], "No such file"),
+        (["--input", "missing.npy"], "no such file, and no other form; expected random; a shape"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(arguments: list[str], message: str) -> None:

@@ -46,7 +46,7 @@ function plural(count, one, many = `${one}s`) {
 }
 
 function pathOf(name) {
-  return name || "the network's own forward";
+  return name || "the network itself";
 }
 
 function callName(layer) {

@@ -56,7 +56,7 @@ function tensorTable(title, what, tensors) {
     tensor.name ?? (tensor.slot || "–"),
     make("span", { class: "figure" }, tensor.shape.join(" × ") || "scalar"),
     ...[tensor.error32, tensor.error64, tensor.scale].map(number),
-    make("span", {}, badge(tensor.state), tensor.reason ? ` ${tensor.reason}` : ""),
+    make("div", { class: tensor.reason ? "reason" : null }, badge(tensor.state), ` ${tensor.reason}`),
   ]));
 }
 

@@ -84,6 +84,8 @@ def test_it_is_whole_readable_and_asks_for_nothing(
         assert section.is_displayed(), section.get_attribute("id")
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.ask(overflow) == 0
+    for table in page.find_elements(By.CSS_SELECTOR, ".tall"):
+        assert browser.ask("return arguments[0].scrollWidth - arguments[0].clientWidth", table) == 0
     for opener in page.find_elements(By.CSS_SELECTOR, "summary"):
         opener.click()
     assert browser.ask(CONTRAST) == []
@@ -192,7 +194,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, report: Path) -> None
     assert "map" in reached
     head(page, "float32").send_keys(Keys.ENTER)
     # The network itself: its float32 error is beyond all numbers.
-    assert names(page)[0] == "the network's own forward"
+    assert names(page)[0] == "the network itself"
     assert page.switch_to.active_element.text.startswith("float32")
 
 
@@ -224,6 +226,9 @@ def test_maps_are_drawn_with_scale_and_read_by_pointer_and_keyboard(
     unlike, inside, inside_too, border = map(tuple, colours[2:])
     assert inside == inside_too
     assert len({unlike, inside, border}) == 3
+    for colour, kind in ((inside, "within"), (unlike, "unlike")):
+        swatch = card.find_element(By.CSS_SELECTOR, f".swatch.{kind}")
+        assert swatch.value_of_css_property("background-color") == f"rgba{(*colour[:3], 1)}"
     caption = card.find_element(By.TAG_NAME, "figcaption")
     assert caption.text == "own error, 16 × 40 places"
     canvas.send_keys(Keys.ARROW_RIGHT)

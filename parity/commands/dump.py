@@ -1,0 +1,91 @@
+"""`stdc-parity dump`: one network's run, kept for a comparison elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from converters.command_line import common_options, write_json
+from parity.commands.options import DEVICE, INPUTS, NETWORKS, RUNNING, chosen
+from parity.commands.outcome import errors_as_exit_codes
+
+if TYPE_CHECKING:
+    from parity.dump import Manifest
+
+EXAMPLES = """
+\b
+Examples:
+  stdc-parity dump model.pth --framework torch --out torch.npz
+  stdc-parity dump model.pth --framework paddle --out paddle.npz
+  stdc-parity dump --framework torch --torch nets:ours --out torch.npz
+  stdc-parity dump torch.npz --framework paddle --paddle nets:theirs --out paddle.npz
+  stdc-parity diff torch.npz paddle.npz
+
+\b
+Exit codes: 0 written; 1 the converter refuses the weights; 2 it could not be done.
+"""
+WRITING: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--framework"],
+        required=True,
+        type=click.Choice(["torch", "paddle"]),
+        help="Whose network runs; the other need not be installed.",
+    ),
+    click.Option(
+        ["--out", "-o"],
+        required=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The dump, a zip of arrays that numpy.load opens.",
+    ),
+    click.Option(["--force"], is_flag=True, help="Replace FILE if it exists."),
+)
+
+
+@click.command("dump", params=[*WRITING, *NETWORKS, *INPUTS, *RUNNING, *DEVICE], epilog=EXAMPLES)
+@common_options
+def dump_command(**options: Any) -> None:
+    """Run one network and write what every layer returned, for `stdc-parity diff`.
+
+    CHECKPOINT holds the weights of both sides: a torch file, which the paddle side converts by
+    itself; a .pdparams, which the torch side converts; or the other side's dump, which brings its
+    inputs along and its weights where no file holds them. Without one, seeded weights are used.
+    """
+    with errors_as_exit_codes():
+        manifest = _dump(options)
+        if options["json_path"] is not None:
+            write_json(options["json_path"], manifest.to_json())
+    if not options["quiet"]:
+        _tell(manifest, options["out"])
+
+
+def _dump(options: dict[str, Any]) -> Manifest:
+    from parity.dump import write_dump
+    from parity.job import prepare_side, request_of
+
+    framework = options["framework"]
+    request = request_of(chosen((*NETWORKS, *INPUTS, *DEVICE), options))
+    job = prepare_side(request, framework)
+    side = job.sides[framework]
+    return write_dump(
+        side.network,
+        job.inputs,
+        options["out"],
+        weights=side.weights,
+        title=", ".join((job.title, *job.said)),
+        force=options["force"],
+        **chosen(RUNNING, options),
+    )
+
+
+def _tell(manifest: Manifest, path: Path) -> None:
+    size = path.stat().st_size / 1e6
+    version = manifest.versions[manifest.framework]
+    place = ", ".join(f"{key} {value}" for key, value in manifest.device.items() if key != "kind")
+    click.echo(
+        f"{path}: {manifest.title}\n"
+        f"{' and '.join(manifest.precisions)} of {manifest.framework} {version} on "
+        f"{manifest.device['kind']} ({place}), {size:.1f} MB"
+    )

@@ -1,0 +1,92 @@
+"""Whether two dumps can be compared, and what a reader of the comparison should know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parity.dump.manifest import DumpError
+from parity.versions import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parity.dump.manifest import Manifest
+    from parity.dump.reader import Dump
+
+#: What float32 leaves of a value that a conversion computed in double precision.
+FOLD_ROUNDING = 6e-8
+
+
+def refuse_incompatible(ours: Dump, theirs: Dump) -> None:
+    """Refuse dumps that were not made of the same inputs, weights and precisions.
+
+    Raises:
+        DumpError: Lists what differs, and says how to mend it.
+    """
+    reasons = [*_other_inputs(ours, theirs), *_other_weights(ours, theirs)]
+    if not set(ours.manifest.precisions) & set(theirs.manifest.precisions):
+        here, there = _runs(ours.manifest), _runs(theirs.manifest)
+        reasons.append(f"{ours.path} holds {here} alone, {theirs.path} {there}")
+    if reasons:
+        raise DumpError(f"{'; '.join(reasons)}. Make the second from the first: {_mend(ours)}")
+
+
+def _mend(ours: Dump) -> str:
+    # A dump brings its inputs along, and its weights where no file holds them.
+    stored = ours.manifest.weights_stored
+    source = str(ours.path) if stored else f"{ours.manifest.weights_from} --input {ours.path}"
+    return f"stdc-parity dump {source} --framework paddle"
+
+
+def _other_inputs(ours: Dump, theirs: Dump) -> Iterator[str]:
+    mine, others = ours.manifest.inputs, theirs.manifest.inputs
+    if len(mine) != len(others):
+        yield f"{ours.path} was made of {len(mine)} inputs, {theirs.path} of {len(others)}"
+        return
+    words = described(mine), described(others)
+    for index, (one, other, here, there) in enumerate(zip(mine, others, *words, strict=True)):
+        if (here, one.name) != (there, other.name):
+            names = [
+                f"{text} {given.name}".strip() for text, given in ((here, one), (there, other))
+            ]
+            yield f"input {index} is {names[0]} in {ours.path}, {names[1]} in {theirs.path}"
+        elif one.sha256 != other.sha256:
+            yield f"input {index} has other values in {theirs.path} than in {ours.path}"
+
+
+def _other_weights(ours: Dump, theirs: Dump) -> Iterator[str]:
+    mine, others = ours.manifest, theirs.manifest
+    if mine.weights_sha256 != others.weights_sha256 and not others.own_weights:
+        yield (
+            f"{ours.path} was made with other weights ({mine.weights_from}) than {theirs.path} "
+            f"({others.weights_from})"
+        )
+
+
+def notes(ours: Dump, theirs: Dump) -> Iterator[str]:
+    """Yield what is worth knowing and no failure."""
+    for dump in (ours, theirs):
+        yield from dump.manifest.notes
+    if ours.manifest.device != theirs.manifest.device:
+        yield "; ".join(_where(dump.manifest) for dump in (ours, theirs))
+    if set(ours.manifest.precisions) != set(theirs.manifest.precisions):
+        alone = min((ours, theirs), key=lambda dump: len(dump.manifest.precisions))
+        yield f"{alone.path} holds {_runs(alone.manifest)} alone: only that was compared"
+    if ours.manifest.weights_sha256 != theirs.manifest.weights_sha256:
+        yield (
+            f"{theirs.path} was made with weights of its own ({theirs.manifest.weights_from}): "
+            "that they are torch's shows only in what they compute. Where a conversion folded "
+            f"values and rounded them to float32, float64 differs by up to {FOLD_ROUNDING:.0e}; "
+            "torch's side made from the same file has the same values, and a dump made of torch's "
+            "weights with --converted compares the file bit for bit"
+        )
+
+
+def _runs(manifest: Manifest) -> str:
+    return " and ".join(manifest.precisions)
+
+
+def _where(manifest: Manifest) -> str:
+    facts = manifest.device
+    tf32 = f", TF32 {facts['tf32']}" if "tf32" in facts else ""
+    return f"{manifest.framework} ran on {facts['kind']} ({facts['name']}{tf32})"

@@ -18,7 +18,8 @@ r"""What a user says about a checkpoint's keys, in a TOML file.
 
 A pattern is a regular expression that must fit a whole key (``rename``, ``drop``, ``tensor``) or a
 whole layer's path (``kind``). A tensor of a layer of one's own is a ``parameter``, copied as it is,
-or laid out as the weight of a ``linear``.
+or laid out as the weight of a ``linear``; the norms of a weight norm (its ``g``) or spectral norm
+(its ``u``) are ``norm_along_0``, ``norm_along_1`` and so on, by torch's axis.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.rules import ALONE, BY_KIND
+from converters.rules import ALONE, BY_KIND, NORM_KINDS
 
 # Table: the field besides the pattern, and whether it must be there.
 TABLES = {
@@ -177,7 +178,10 @@ def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
         if name not in TABLES:
             raise InputError(f"{where}: unknown table {name!r}; expected {', '.join(TABLES)}")
     rules = UserRules(*(tuple(_rules(where, name, tables.get(name, []))) for name in TABLES))
-    for table, known, given in (("kind", BY_KIND, rules.kinds), ("tensor", ALONE, rules.tensors)):
+    for table, known, given in (
+        ("kind", BY_KIND, rules.kinds),
+        ("tensor", (*ALONE, *NORM_KINDS), rules.tensors),
+    ):
         for rule in given:
             if rule.value not in known:
                 raise InputError(

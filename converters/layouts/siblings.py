@@ -26,10 +26,10 @@ from converters.layouts.evidence import (
 )
 from converters.rules import (
     BY_KIND,
+    NORM_KINDS,
     PARAMETER,
     PROJECTIONS,
     RULES,
-    WEIGHT_NORM,
     TensorRule,
     direction_of,
     norms_shape,
@@ -130,6 +130,7 @@ class _Siblings:
         own, found = self.tensors[path], self.evidence(path)
         kind, assumption, problems = self.settled(path, found)
         rows, extra = rows_of(kind, own, self.framework)
+        rows = tuple(self.along(path, row) for row in rows)
         extra = [name for name in extra if not self.kinds.tensor_kind(join(path, name))]
         if extra and not assumption:
             assumption = unexplained(path, kind, extra)
@@ -139,6 +140,11 @@ class _Siblings:
         if self.framework == "torch" or other == path:
             return replace(layer, paddle=None if other == path else other)
         return replace(layer, path=other, paddle=path)
+
+    def along(self, path: str, row: TensorRule) -> TensorRule:
+        """Return the row of a tensor's norms with the axis along which the user says they run."""
+        said = self.kinds.tensor_kind(join(path, row.torch)) if row.norms else None
+        return row if said not in NORM_KINDS else replace(row, axis=NORM_KINDS.index(said))
 
     def settled(self, path: str, found: Evidence) -> tuple[str, str, tuple[str, ...]]:
         """Return a layer's kind, the assumption made, and what speaks against it."""
@@ -268,9 +274,9 @@ def torch_shape(row: TensorRule, rows: tuple[TensorRule, ...], own: Shapes, name
     back = TRANSFORMS[row.transform].back
     if back is not None:
         return back(own[name])
-    if row.size != WEIGHT_NORM:
+    if not row.norms:
         return own[name]
     tensor = direction_of(row, rows)
     along = TRANSFORMS[tensor.transform].back
     direction = own[str(tensor.paddle)]
-    return norms_shape(own[name], along(direction) if along else direction)
+    return norms_shape(own[name], along(direction) if along else direction, row.axis)

@@ -25,7 +25,6 @@ from converters.layouts.network import (
 )
 from converters.rules import (
     PARAMETER,
-    WEIGHT_NORM,
     LayerRule,
     TensorRule,
     axis_of,
@@ -110,6 +109,7 @@ class _Walk:
             for general in rule.rows_for(shapes, self.framework)
             for row in reparametrised(general, shapes, self.framework)
         )
+        rows = tuple(self.along(holder, row, rows, shapes) for row in rows)
         named = {name for row in rows for name in row.names(self.framework)}
         twins = rule.twins(inside) if rule.twins and self.framework == "paddle" else {}
         extra = sorted(set(shapes) - named - set(twins))
@@ -134,6 +134,22 @@ class _Walk:
         for twin, cell in twins.items():
             self.claimed.add(join(path, twin))
             self.aliases["paddle"][join(path, twin)] = join(path, cell)
+
+    def along(
+        self,
+        holder: Any,
+        row: TensorRule,
+        rows: tuple[TensorRule, ...],
+        shapes: Mapping[str, Shape],
+    ) -> TensorRule:
+        """Return the row of a tensor's norms with the axis along which they run."""
+        axis = axis_of(holder, row) if row.norms else None
+        if axis is None:
+            return row
+        tensor = direction_of(row, rows)
+        axis %= len(shapes[tensor.names(self.framework)[0]])
+        turned = self.framework == "paddle" and tensor.transform == "transpose"
+        return replace(row, axis=1 - axis if turned else axis)
 
     def doubted(self, path: str, row: TensorRule) -> TensorRule:
         """Return the row of a layer's own tensor, with a doubt where a transposed one would fit."""
@@ -179,12 +195,11 @@ class _Walk:
         back = TRANSFORMS[row.transform].back
         if back is not None:
             return back(shape)
-        if row.size != WEIGHT_NORM:
+        if not row.norms:
             return tuple(getattr(holder, row.size, shape))
         tensor = direction_of(row, rows)
-        full = norms_shape(shape, shapes[str(tensor.paddle)], axis_of(holder, row))
-        along = TRANSFORMS[tensor.transform].back
-        return along(full) if along else full
+        along, direction = TRANSFORMS[tensor.transform].back, shapes[str(tensor.paddle)]
+        return norms_shape(shape, along(direction) if along else direction, row.axis)
 
     def without_second_names(self, layer: Layer) -> Layer:
         """Return a layer without the tensors that an earlier layer has, which become aliases."""

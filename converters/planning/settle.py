@@ -99,9 +99,10 @@ def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:
         keys = [key for one in ("torch", "paddle") for key in layer.keys(row, one)]
         told = [kind for key in keys if row.own and (kind := rules.tensor_kind(key))]
         said = told[0] if told else None
-        rows.append(row if said is None else ALONE[said](row.torch))
+        alone = ALONE.get(said or "")
+        rows.append(row if alone is None else alone(row.torch))
         back = TRANSFORMS[rows[-1].transform].back
-        if said is not None and back is not None and shaped == "paddle":
+        if alone is not None and back is not None and shaped == "paddle":
             shapes[row.torch] = back(shapes[row.torch])
     return layer if rows == list(layer.rows) else replace(layer, tensors=tuple(rows), shapes=shapes)
 

@@ -14,23 +14,24 @@ from converters.rules.plain import PLAIN_RULES
 from converters.rules.recurrent import RECURRENT_RULES
 from converters.rules.refused import REFUSED, REFUSED_PACKAGES, why_refused
 from converters.rules.reparametrised import (
-    WEIGHT_NORM,
+    NORM_KINDS,
     axis_of,
     direction_of,
     norms_shape,
     reparametrised,
+    usual_axis,
 )
 from converters.rules.rows import LayerRule, Limit, Shapes, TensorRule
 
 __all__ = [
     "ALONE",
     "BY_KIND",
+    "NORM_KINDS",
     "PARAMETER",
     "PROJECTIONS",
     "REFUSED",
     "REFUSED_PACKAGES",
     "RULES",
-    "WEIGHT_NORM",
     "LayerRule",
     "Limit",
     "Shapes",
@@ -43,6 +44,7 @@ __all__ = [
     "parameters",
     "reparametrised",
     "rule_for_class",
+    "usual_axis",
 ]
 
 PARAMETER = LayerRule("parameter", (), ())

@@ -29,6 +29,8 @@ class TensorRule:
         blank: attribute of a Paddle layer that names a row which it always returns as zeros.
         own: a user's own layer holds it, and what it does with it is unknown.
         doubt: how else it may be laid out where nothing tells, '' where something does.
+        norms: Paddle's name of the tensor that it holds norms of, '' if it holds none.
+        axis: torch's axis of that tensor along which they run, None if unknown.
     """
 
     torch: str
@@ -43,6 +45,8 @@ class TensorRule:
     blank: str = ""
     own: bool = False
     doubt: str = ""
+    norms: str = ""
+    axis: int | None = None
 
     def names(self, framework: str) -> tuple[str, ...]:
         """Return its names in a framework: in Paddle the parts, in torch one."""

@@ -258,6 +258,16 @@ def test_norms_of_paddle_get_their_axes_back(dim: int | None) -> None:
     assert all(bits(array) == bits(ours.state_dict()[key]) for key, array in arrays.items())
 
 
+def test_a_square_weight_norm_of_paddle_gets_the_axis_that_the_user_says() -> None:
+    source = shapes("paddle", a__weight_g=(4,), a__weight_v=(4, 4), a__bias=(4,))
+    (problem,) = plan_of(source).problems
+    assert "'a.weight_g' runs along torch's axis 0, where paddle's own default is 1" in problem
+    for axis, shape in ((0, (4, 1)), (1, (1, 4))):
+        told = plan_of(source, {r"a\.weight_g": f"norm_along_{axis}"})
+        assert told.problems == ()
+        assert entry(told, "a.weight_g") == ("reshape", shape)
+
+
 def shapes_with(arrays: dict[str, np.ndarray], form: str) -> Checkpoint:
     return Checkpoint(Path("some"), form, {k: array_tensor(v) for k, v in arrays.items()})
 

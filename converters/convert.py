@@ -184,19 +184,44 @@ def convert_state_dict(
         InputError: the target holds a layer for which no rule is known, or nothing tells whose
             layouts the tensors have.
     """
-    to: Framework = "paddle" if framework_of(target) == "paddle" else "torch"
-    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
-    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
-    origin = origin_of(state_dict, origin)
-    plan = plan_conversion(checkpoint, to=to, target=target, origin=origin, rules=rules)
+    plan = plan_state_dict(state_dict, target, origin=origin, rules=rules)
+    return converted_arrays(plan)
+
+
+def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
+    """Return a plan's tensors by the target's keys, second names too.
+
+    Raises:
+        RefusedError: the plan has problems; all are listed.
+    """
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        arrays = target_arrays(checkpoint, entry).items()
+        arrays = target_arrays(plan.checkpoint, entry).items()
         converted.update((key, contiguous(array)) for key, array in arrays)
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted
+
+
+def plan_state_dict(
+    state_dict: Mapping[str, Any],
+    target: Any,
+    *,
+    origin: Framework | None = None,
+    rules: UserRules | None = None,
+) -> ConversionPlan:
+    """Plan the conversion of a state dict; arguments as in :func:`convert_state_dict`.
+
+    Raises:
+        InputError: the target holds a layer for which no rule is known, or nothing tells whose
+            layouts the tensors have.
+    """
+    to: Framework = "paddle" if framework_of(target) == "paddle" else "torch"
+    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
+    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
+    origin = origin_of(state_dict, origin)
+    return plan_conversion(checkpoint, to=to, target=target, origin=origin, rules=rules)
 
 
 def origin_of(state_dict: Mapping[str, Any], said: Framework | None) -> Framework | None:

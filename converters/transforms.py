@@ -35,6 +35,7 @@ class Transform:
         undone: what the report calls the way back.
         exact: elements are moved and not computed.
         axes: how many axes the tensor must have, None if it may have any.
+        slope: where elements are computed, the derivative at each of them.
     """
 
     action: str
@@ -45,12 +46,19 @@ class Transform:
     undone: str = ""
     exact: bool = True
     axes: int | None = None
+    slope: Callable[[np.ndarray], np.ndarray] | None = None
 
     def called(self, *, inverse: bool) -> str:
         """Return what the report calls it in a direction."""
         return self.undone if inverse and self.undone else self.action
 
 
+# numpy warns of every signalling NaN and of every value that becomes infinite. NaN stays NaN, and
+# infinities are counted where they matter.
+_QUIET = np.errstate(invalid="ignore", over="ignore")
+
+
+@_QUIET
 def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return the values of a floating-point tensor exactly, in double precision."""
     if dtype.name == "bfloat16":
@@ -58,6 +66,7 @@ def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     return array.astype(np.float64)
 
 
+@_QUIET
 def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return values in a floating-point type, rounded to the nearest, ties to even."""
     if dtype.name != "bfloat16":
@@ -80,8 +89,7 @@ def narrowed(array: np.ndarray, dtype: DType) -> np.ndarray:
     Raises:
         OverflowError: a finite value would become infinite.
     """
-    with np.errstate(over="ignore"):
-        made = from_float64(array, dtype)
+    made = from_float64(array, dtype)
     lost = int(np.sum(np.isinf(to_float64(made, dtype)) & np.isfinite(array)))
     if lost:
         raise OverflowError(f"{lost} of its values are beyond the range of {dtype.name}")
@@ -154,7 +162,7 @@ TRANSFORMS = {
     "copy": Transform("copy", _unchanged, _unchanged, _same, _same),
     "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed, axes=2),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
-    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False),
+    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False, slope=np.sign),
     # The same elements in the same order; the entry says in which shape.
     "flatten": Transform("reshape", _flat, None, _same, _same),
     "row": Transform("reshape", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),

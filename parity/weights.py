@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
+from converters.convert import converted_arrays, plan_state_dict
 from converters.user_rules import UserRules
 from parity.backends import backend_of
 from parity.pair import renamed
@@ -64,22 +65,48 @@ def transfer(
         converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
-    names, left_out = rename or {}, _Below(leave_out)
-    state: dict[str, Any] = {}
-    twice = []
-    for key, value in torch_module.state_dict().items():
-        if key not in left_out:
-            name = renamed(key, names)
-            twice += [f"{key} would become {name}, as another does"] if name in state else []
-            state[name] = value
-    if twice:
-        raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+    keys, kept = Keys(rename or {}, leave_out, keep, folded), _Below(keep)
     whole = paddle_arrays(paddle_layer) if keep else {}
-    rules = rules_for(state, folded)
-    with _without(paddle_layer, keep):
-        converted = converters.convert_state_dict(state, paddle_layer, rules=rules)
-    kept = _Below(keep)
+    plan, _ = keys.planned(torch_module, paddle_layer)
+    converted = converted_arrays(plan)
     return {**{key: value for key, value in whole.items() if key in kept}, **converted}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How torch's keys become paddle's; see `transfer` for the fields."""
+
+    rename: Mapping[str, str]
+    leave_out: Collection[str] = ()
+    keep: Collection[str] = ()
+    folded: Collection[str] = ()
+
+    def planned(
+        self, torch_module: Any, paddle_layer: Any
+    ) -> tuple[converters.ConversionPlan, dict[str, str]]:
+        """Plan the conversion of a torch network's weights.
+
+        Returns:
+            The plan, and torch's key by the key that the plan has for it.
+
+        Raises:
+            converters.RefusedError: Two layers get the same name.
+            converters.InputError: The paddle network holds a layer for which there is no rule.
+        """
+        left_out = _Below(self.leave_out)
+        state: dict[str, Any] = {}
+        names: dict[str, str] = {}
+        twice = []
+        for key, value in torch_module.state_dict().items():
+            if key not in left_out:
+                name = renamed(key, self.rename)
+                twice += [f"{key} would become {name}, as another does"] if name in state else []
+                state[name], names[name] = value, key
+        if twice:
+            raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+        rules = rules_for(state, self.folded)
+        with _without(paddle_layer, self.keep):
+            return plan_state_dict(state, paddle_layer, rules=rules), names
 
 
 def rules_for(state: Mapping[str, Any], folded: Collection[str] = ()) -> UserRules:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import report_path
-from parity.precision import TOLERANCE
+from parity.precision import CHECKS, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +39,10 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     if not 0 < value < 1:
         raise click.BadParameter(f"{value}: expected a number between 0 and 1")
     return value
+
+
+def _checks(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return CHECKS if "all" in value else value
 
 
 def _rules(_: click.Context, __: click.Parameter, value: Path | None) -> UserRules | None:
@@ -139,21 +143,6 @@ RUNNING: tuple[click.Parameter, ...] = (
         help="both tells rounding from meaning.",
     ),
     click.Option(
-        ["--rules", "rename"],
-        metavar="FILE.toml",
-        type=click.Path(path_type=Path),
-        callback=_rules,
-        help="Renames and drops of keys, as stdc-convert takes them.",
-    ),
-    click.Option(
-        ["--isolation"],
-        default="auto",
-        show_default=True,
-        type=click.Choice(["auto", "always", "never"]),
-        help="When to measure each layer's own error beside the inherited one; auto: where "
-        "something is no match.",
-    ),
-    click.Option(
         ["--converted"],
         metavar="FILE",
         type=click.Path(path_type=Path),
@@ -168,8 +157,24 @@ CHECKING: tuple[click.Parameter, ...] = (
         multiple=True,
         default=["forward"],
         show_default=True,
-        type=click.Choice(["forward"]),
-        help="What to check.",
+        type=click.Choice([*CHECKS, "all"]),
+        callback=_checks,
+        help="What to check; several may be given.",
+    ),
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+    click.Option(
+        ["--isolation"],
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "always", "never"]),
+        help="When to measure each layer's own error beside the inherited one; auto: where "
+        "something is no match.",
     ),
     *RUNNING,
 )

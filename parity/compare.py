@@ -25,12 +25,14 @@ class TensorError:
         scale: max|a| over the finite values.
         exact: The values are integers or booleans, which have no tolerance.
         fault: Why the pair cannot be equal whatever the tolerance, '' if there is no such reason.
+        note: What else is known of the difference: that it is a tie, say.
     """
 
     error: float | None
     scale: float
     exact: bool = False
     fault: str = ""
+    note: str = ""
 
 
 def tensor_error(reference: np.ndarray, other: np.ndarray) -> TensorError:

@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from parity.arguments import as_arguments, split
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
+#: So many items of a generator are recorded; it may be without end.
+DRAWN = 1000
 #: The network's own call.
 ROOT: CallKey = ("", 0)
 
@@ -61,6 +65,8 @@ class Record:
         leaf: It has no child modules.
         weights: It registers parameters of its own.
         floors: Single-precision kernels that its own forward called in a float64 run.
+        around: Gives what the call was given and what its last child returned, as long as the
+            arrays hold: what an index among its outputs may point into.
     """
 
     path: str
@@ -72,6 +78,7 @@ class Record:
     leaf: bool
     weights: bool
     floors: tuple[Floor, ...] = ()
+    around: Callable[[], list[np.ndarray]] = field(default=list, repr=False, compare=False)
 
     @property
     def key(self) -> CallKey:
@@ -80,7 +87,7 @@ class Record:
 
     def kept(self) -> Record:
         """Copy its outputs, so that it outlives the call of a sharing run."""
-        return replace(self, outputs=_copied(self.outputs))
+        return replace(self, outputs=_copied(self.outputs), around=list)
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,8 @@ class _Call:
             exchanged.
         exchanged: What its caller gave it, what it works on instead, and the version of that.
         floors: See `Record.floors`.
+        given: The tensors it was given, which its caller holds as well.
+        last: What the last of its children returned.
     """
 
     key: CallKey
@@ -153,6 +162,8 @@ class _Call:
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+    last: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,7 @@ class Recorder:
         call = _Call((path, self._calls[path]))
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
+        call.given = [tensor for _, tensor in tensors]
         if self._given is None:
             call.inputs = self._fresh(tensors)
             new = None
@@ -223,6 +235,10 @@ class Recorder:
         Returns:
             The output that the network is to go on with instead of the module's own, or None.
         """
+        if isinstance(output, Iterator):
+            # A generator runs when it is asked; what it calls belongs to this call.
+            drawn = list(islice(output, DRAWN))
+            return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
         if self._watch is not None:
@@ -238,8 +254,12 @@ class Recorder:
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
+                around=partial(self._views, call),
             )
         )
+        call.given, call.last = [], []
+        if self._running:
+            self._running[-1].last = [tensor for _, tensor in tensors]
         call.floors = self.late[call.key]
         new = self._returned_instead(call, tensors, reply) if reply else None
         for caller_has, worked_on, version in call.exchanged:
@@ -247,6 +267,9 @@ class Recorder:
             if self._backend.version(worked_on) != version:
                 self._backend.overwrite(caller_has, self._backend.view(worked_on))
         return rebuilt(output, self._backend.is_tensor, new) if new else None
+
+    def _views(self, call: _Call) -> list[np.ndarray]:
+        return [self._backend.view(tensor) for tensor in (*call.last, *call.given)]
 
     @property
     def _parent(self) -> CallKey | None:
@@ -420,7 +443,12 @@ def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[Non
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:
     """Run a network once and keep the whole run; see `run`."""
     records: list[Record] = []
-    run(network, inputs, records.append, dtype)
+
+    def keep(entry: Record) -> None:
+        # Nothing is around any more once the run is over.
+        records.append(replace(entry, around=list))
+
+    run(network, inputs, keep, dtype)
     return Trace(tuple(records), never_called(network, {entry.path for entry in records}))
 
 

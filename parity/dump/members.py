@@ -44,7 +44,9 @@ def as_json(record: Record, store: Callable[[np.ndarray], str]) -> dict[str, Any
             return asdict(value)
         return [plain(item) for item in value] if isinstance(value, tuple) else value
 
-    return {field.name: plain(getattr(record, field.name)) for field in fields(record)}
+    # What is not compared is no value: a way to look at arrays while the network runs.
+    values = (field.name for field in fields(record) if field.compare)
+    return {name: plain(getattr(record, name)) for name in values}
 
 
 def from_json(content: dict[str, Any], load: Callable[[str], np.ndarray]) -> Record:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converters.background import Background
 from converters.bits import contiguous
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
@@ -97,15 +99,19 @@ def plan_file(
     layout: str = "native",
     key: str | None = None,
     target: Any = None,
+    hashing: Background[str] | None = None,
     **options: Any,
 ) -> ConversionPlan:
     """Plan the conversion of a file; arguments as in :func:`convert_file`.
+
+    ``hashing`` is the file's SHA-256 where somebody began to compute it.
 
     Raises:
         InputError: the source, the target network or an argument cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
-    checkpoint.digest()  # begins beside the planning
+    if checkpoint.files == (Path(src),):  # and no shards beside it
+        checkpoint = replace(checkpoint, hashing=hashing)
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model

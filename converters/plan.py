@@ -10,9 +10,10 @@ from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
+from converters.layouts.network import framework_of
 from converters.planning.aim import aim_at
 from converters.planning.engine import plan_entries
-from converters.planning.hints import hints
+from converters.planning.hints import ASSUMED, hints
 from converters.planning.settle import settle_layout
 from converters.planning.source import Source, without_prefix
 from converters.planning.target_names import named
@@ -86,10 +87,9 @@ class ConversionPlan:
             RefusedError: there are any; all are listed.
         """
         if self.problems:
-            where = self.checkpoint.place
-            raise RefusedError(
-                f"{where}: not converted, {len(self.problems)} problem(s):", self.problems
-            )
+            said = f"{self.checkpoint.place}: not converted, {len(self.problems)} problem(s)"
+            how = f"; {ASSUMED}" if ASSUMED in self.hints else ""
+            raise RefusedError(f"{said}{how}:", self.problems)
 
 
 def plan_conversion(
@@ -127,6 +127,8 @@ def plan_conversion(
     origin = origin or ("torch" if to == "paddle" else "paddle")
     if target is not None and layout != "native":
         raise InputError(f"layout {layout!r}: a target network has its own names; leave one out")
+    if target is not None and framework_of(target) != to:
+        raise InputError(f"the target network is {framework_of(target)}'s; to={to!r} needs {to}'s")
     source = Source.of(checkpoint, origin, rules or UserRules())
     source = source.native() if target is None else source
     known = settle_layout(source, arch, target)
@@ -146,7 +148,7 @@ def plan_conversion(
         target_side.seconds,
         aim.inexact,
         allow_inexact,
-        tuple(hints(target_side.entries, to, target)),
+        tuple(hints(target_side.entries, aim.layout, to, target)),
     )
 
 

@@ -27,7 +27,6 @@ from converters.rules import (
 )
 from converters.transforms import TRANSFORMS
 
-MEND = "name the network with --model, or its kind in --rules"
 PRUNED = "_mask"
 
 
@@ -111,12 +110,11 @@ class _Siblings:
         if not found.doubt:
             return found.kind, "", ()
         if found.kind:
-            return found.kind, f"{path!r} is of kind {found.kind}; {found.doubt}; {MEND}", ()
+            return found.kind, f"{path!r} is of kind {found.kind}; {found.doubt}", ()
         if kind := named(path):
-            what = f"{path!r} is of kind {kind}, by its name alone; {found.doubt}; {MEND}"
-            return kind, what, ()
-        against = f"{path!r}: {found.doubt}, and its name does not tell; {MEND}"
-        return PARAMETER.kind, "", (against,)
+            return kind, f"{path!r} is of kind {kind}, by its name alone; {found.doubt}", ()
+        what = f"{path!r} is copied as it is; {found.doubt}, and its name does not tell"
+        return PARAMETER.kind, what, ()
 
     def evidence(self, path: str) -> Evidence:
         """Return what a layer's tensors and those of its neighbours say of its kind."""
@@ -157,7 +155,7 @@ def unexplained(path: str, kind: str, names: list[str]) -> str:
     if any(name.endswith(PRUNED) for name in names):
         mend = "it is pruned; make that permanent first (torch.nn.utils.prune.remove)"
         return f"{path!r} is of kind {kind}, and {names[0]!r} is copied as it is; {mend}"
-    return f"{path!r} is of kind {kind}, and {names[0]!r}, which that has not, is copied; {MEND}"
+    return f"{path!r} is of kind {kind}, and {names[0]!r}, which that has not, is copied"
 
 
 def rows_of(kind: str, own: Shapes, framework: str) -> tuple[tuple[TensorRule, ...], list[str]]:

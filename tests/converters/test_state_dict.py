@@ -316,3 +316,16 @@ def test_a_norm_that_the_rules_call_in_place_abn_is_folded():
     expected = (weight.double().abs() + 1e-5).float().numpy()
     np.testing.assert_array_equal(found["abn.weight"], expected)
     np.testing.assert_array_equal(convert_state_dict(state, target)["abn.weight"], weight.numpy())
+
+
+def test_a_target_of_the_other_framework_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(InputError, match="the target network is torch's; to='paddle' needs"):
+        convert_file(tmp_path / "a.pth", target=torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(("dtype", "how"), [("float32", "widened"), ("bfloat16", "rounded")])
+def test_a_report_says_what_became_of_the_element_types(tmp_path, dtype, how) -> None:
+    torch.save(torch.nn.Linear(2, 2).half().state_dict(), tmp_path / "a.pth")
+    report = convert_file(tmp_path / "a.pth", target=paddle.nn.Linear(2, 2), dtype=dtype)
+    assert all(entry.reason.endswith(f"float16 {how} to {dtype}") for entry in report.entries)

@@ -10,7 +10,7 @@ from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
-from converters.layouts.network import framework_of
+from converters.layouts.network import framework_of, keys_of
 from converters.planning.aim import aim_at
 from converters.planning.engine import plan_entries
 from converters.planning.hints import ASSUMED, hints
@@ -102,6 +102,7 @@ def plan_conversion(
     dtype: str = "keep",
     rules: UserRules | None = None,
     origin: Framework | None = None,
+    variant: str = "auto",
     allow_inexact: bool = False,
 ) -> ConversionPlan:
     """Decide the fate of every key; reads no tensor unless two must be compared.
@@ -119,6 +120,7 @@ def plan_conversion(
         dtype: element type of floating-point tensors in the target, or ``keep``.
         rules: the user's own renames, drops and layer kinds.
         origin: the source's framework; the one that ``to`` is not if None.
+        variant: whose implementation of STDC the source is; ``auto`` to tell it by names and keys.
         allow_inexact: the target's network may compute something else; the plan says what.
 
     Raises:
@@ -130,8 +132,8 @@ def plan_conversion(
     if target is not None and framework_of(target) != to:
         raise InputError(f"the target network is {framework_of(target)}'s; to={to!r} needs {to}'s")
     source = Source.of(checkpoint, origin, rules or UserRules())
-    source = source.native() if target is None else source
-    known = settle_layout(source, arch, target)
+    source = source.native() if target is None else source.within(keys_of(target))
+    known = settle_layout(source, arch, target, variant)
     aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
     entries, problems = plan_entries(source, aim.layout, dtype, to)

@@ -18,6 +18,7 @@ from converters.command_line import (
     write_json,
 )
 from converters.layouts.names import NAMINGS
+from stdc_port.spec import VARIANTS
 
 if TYPE_CHECKING:
     from converters.report import ConversionReport
@@ -62,6 +63,13 @@ nothing was written; 2 the source or an argument cannot be used.
     metavar="ARCH",
     default="auto",
     help="stdc1, stdc2, stdc1-seg, stdc2-seg, generic (any other), or auto: told by the keys.",
+)
+@click.option(
+    "--variant",
+    type=click.Choice(["auto", *VARIANTS]),
+    default="auto",
+    show_default=True,
+    help="Whose implementation of STDC SRC is of; auto tells it by names and keys.",
 )
 @click.option(
     "--layout",

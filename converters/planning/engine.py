@@ -33,7 +33,9 @@ def plan_entries(
         to: the target framework.
     """
     planner = _Planner(source, layout, Passage(source.framework, to, dtype))
-    return tuple(planner.entries()), tuple(planner.problems)
+    entries = tuple(planner.entries())
+    # Several layers may share one assumption.
+    return entries, tuple(dict.fromkeys(planner.problems))
 
 
 @dataclass
@@ -133,6 +135,8 @@ class _Planner:
         elif self.fits(row, sources, targets, expected):
             self.problems.extend(blanked_row(self.source, layer, row, sources[0]))
             self.problems.extend(doubtful_axis(self.source, layer, row))
+            if row.doubt and self.passage.origin != self.passage.to:
+                self.problems.append(f"assumed: {row.doubt}")
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")

@@ -73,6 +73,19 @@ class Source:
         dropped = {new[name]: why for name, why in self.dropped.items()}
         return replace(self, names=names, dropped=dropped)
 
+    def within(self, keys: Iterable[str]) -> Source:
+        """Return the same for a network whose keys may have a wrapper's prefix themselves.
+
+        Args:
+            keys: the network's own.
+        """
+        prefix = shared_prefix(keys)
+        if not prefix or all(name.startswith(prefix) for name in self.names):
+            return self
+        names = {prefix + name: key for name, key in self.names.items()}
+        dropped = {prefix + name: reason for name, reason in self.dropped.items()}
+        return replace(self, names=names, dropped=dropped)
+
     def spelt(self, name: str) -> str:
         """Return a name as the checkpoint spells it, whether it is there or not."""
         if name in self.names:
@@ -95,13 +108,21 @@ class Source:
 
 def without_prefix(keys: Iterable[str]) -> dict[str, str]:
     """Return source keys by their name without a wrapper's prefix that all of them share."""
-    names = {key: key for key in keys}
-    for prefix in PREFIXES:
-        if names and all(name.startswith(prefix) for name in names):
-            # Wrappers stand inside one another, in any order.
-            inner = without_prefix(name.removeprefix(prefix) for name in names)
-            return {name: names[prefix + rest] for name, rest in inner.items()}
-    return names
+    known = tuple(keys)
+    prefix = shared_prefix(known)
+    return {key.removeprefix(prefix): key for key in known}
+
+
+def shared_prefix(keys: Iterable[str]) -> str:
+    """Return the wrappers' prefix that all keys share; wrappers stand inside one another."""
+    names, found = tuple(keys), ""
+    while names and (prefix := next((one for one in PREFIXES if _all_begin(names, one)), "")):
+        names, found = tuple(name.removeprefix(prefix) for name in names), found + prefix
+    return found
+
+
+def _all_begin(names: tuple[str, ...], prefix: str) -> bool:
+    return all(name.startswith(prefix) for name in names)
 
 
 def torch_name(name: str, framework: str) -> str:

@@ -17,6 +17,7 @@ from parity.backends import require, unwrapped
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.restore import random_numbers_restored
 from parity.result import ParityResult
 from parity.structure import structure_of
 from parity.versions import described, versions
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 STORES = ("memory", "disk")
 
 
+@random_numbers_restored()
 def check_parity(
     torch_module: Any,
     paddle_layer: Any,

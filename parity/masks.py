@@ -68,10 +68,10 @@ def _paddle(draw: Draw) -> Iterator[tuple[Any, str, Any]]:
         axis: Any = None,
         training: bool = True,
         mode: str = "upscale_in_train",
-        name: str | None = None,
+        **options: Any,
     ) -> Any:
         if not (training and p):
-            return real(x, p, axis, training, mode, name)
+            return real(x, p, axis, training, mode, **options)
         axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
         shape = [size if place in axes else 1 for place, size in enumerate(x.shape)]
         kept = x * paddle.to_tensor(draw("paddle", shape, p)).astype(x.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.inputs import random_input, random_labels
 from parity.job.request import JobError
+from parity.losses import LossCase, Losses, segmentation_cases
 from parity.training import Training
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from stdc_port.training.recipe import Recipe
 
+RATE = 1e-4
 #: Batches that are used in turn.
 BATCHES = 3
 #: Of a classifier, for which no training is published: any will do.
@@ -77,6 +79,31 @@ def segmentation_training(recipe: Recipe, batches: Sequence[tuple[Any, ...]]) ->
     )
 
 
+def stdc_losses(arch: str, *, classes: int, size: tuple[int, int], seed: int = 0) -> Losses:
+    """Give both losses of an STDC network, and batches on which they are compared.
+
+    Args:
+        arch: Which network.
+        classes: Its outputs.
+        size: Height and width of the label maps.
+        seed: Of outputs and labels.
+    """
+    if not arch.endswith("-seg"):
+        import paddle
+        import torch
+
+        random = np.random.default_rng([seed, classes])
+        outputs = (random.standard_normal((8, classes)).astype(np.float32),)
+        case = LossCase("class labels", outputs, (random_labels((8,), classes, seed),))
+        return Losses(torch.nn.CrossEntropyLoss(), paddle.nn.CrossEntropyLoss(), (case,))
+    from stdc_port.paddle_nets import losses as paddle_losses
+    from stdc_port.torch_nets import losses as torch_losses
+
+    detail = (2, 1, -(-size[0] // 8), -(-size[1] // 8))
+    cases = segmentation_cases([*[(2, classes, *size)] * 3, detail], size, classes, seed)
+    return Losses(torch_losses.SegmentationLoss(), paddle_losses.SegmentationLoss(), cases)
+
+
 def _recipe(arch: str, steps: int, batch: int, overrides: Sequence[str]) -> Recipe:
     from converters.errors import InputError
 
@@ -90,6 +117,8 @@ def _recipe(arch: str, steps: int, batch: int, overrides: Sequence[str]) -> Reci
         f"train.iterations={steps}",
         f"train.batch_size={batch}",
         f"rate.warmup_iterations={min(steps // 3, steps - 1)}",
+        # With few images the published rate amplifies rounding up to thirtyfold a step.
+        f"rate.base={RATE}",
     ]
     try:
         return load_recipe(f"{arch.removesuffix('-seg')}_seg50", [*shortened, *overrides])

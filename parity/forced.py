@@ -15,13 +15,13 @@ from parity.compare import tensor_error
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, partners
 from parity.record import Record
-from parity.runs import Slot, aligned, lone
+from parity.runs import Slot, aligned, lone, returned
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
-    from parity.source import LiveRun
+    from parity.source import LiveRun, Source
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class _Forcing:
         ours = self.pairing.partner(theirs)
         if ours is None:
             return None
-        slots, instead, stuck = _compared(aligned(ours.outputs, theirs.outputs), self.maps)
+        slots, instead, stuck = _compared(returned(ours, theirs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead
 
@@ -125,7 +125,7 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 
 def forced_run(
-    ours: LiveRun,
+    ours: Source,
     theirs: LiveRun,
     *,
     rename: Mapping[str, str],

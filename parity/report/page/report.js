@@ -3,6 +3,7 @@
 const data = JSON.parse(byId("data").textContent);
 const layers = data.layers.map((layer, index) => ({ ...layer, place: index + 1 }));
 const first = layers[data.first_divergence_at ?? -1];
+const SHOWN = 8;
 const tolerances = { single: data.tol, double: data.tol64 };
 // A precision that was not run has no bound to show.
 const bounds = {
@@ -23,14 +24,18 @@ function verdict() {
 }
 
 function sentence() {
-  const runs = data.precisions.join(" and ") || "no precision";
   if (!layers.length) return "No layer was compared.";
-  if (data.parity) return `All ${plural(layers.length, "layer call")} agree, run in ${runs}.`;
+  const runs = `run in ${data.precisions.join(" and ")}`;
   const failing = layers.filter((layer) => !passes(layer.state)).length;
-  const faulty = data.faulty.length ? `; ${data.faulty.length} by themselves, the rest inherit` : "";
-  const calls = plural(layers.length, "layer call");
-  return failing ? `${failing} of ${calls} fail, run in ${runs}${faulty}.`
-    : `All ${calls} agree, run in ${runs}, and yet: see below.`;
+  if (failing) {
+    const faulty = layers.filter((layer) => layer.own_state === "mismatch").length;
+    const alone = faulty ? `; ${faulty} by themselves, the rest inherit` : "";
+    return `${failing} of ${counted(layers)} fail, ${runs}${alone}.`;
+  }
+  const rounded = layers.filter((layer) => layer.state === "rounding").length;
+  const why = rounded ? ` ${rounded} ${rounded === 1 ? "differs" : "differ"} in float32 by rounding alone: float64 agrees.` : "";
+  const others = `${plural(data.failing, "other comparison fails", "other comparisons fail")}.`;
+  return `All ${counted(layers)} agree, ${runs}.${why}${data.parity ? "" : ` But ${others}`}`;
 }
 
 function firstDivergence(table) {
@@ -51,11 +56,16 @@ function firstDivergence(table) {
   if (map) byId("first-card").append(mapFigure(map, tolerances));
 }
 
-// What fails belongs to no layer's forward pass: a gradient, say, or a weight.
+// What fails is in no layer: a gradient, say, a weight, or a training step.
 function failures() {
   if (!data.failures.length || data.problems.length) return;
   show("first");
-  byId("first-card").append(list("What fails", data.failures));
+  byId("first").querySelector("h2").textContent = "What fails";
+  const [some, rest] = [data.failures.slice(0, SHOWN), data.failures.slice(SHOWN)];
+  const more = data.failing - data.failures.length;
+  if (more) rest.push(`… and ${more} more`);
+  byId("first-card").append(make("div", {},
+    make("ul", {}, ...some.map((failure) => make("li", {}, failure))), list("More", rest, 0)));
 }
 
 function diagnoses() {
@@ -101,7 +111,7 @@ function sections(table) {
   }
   if (data.steps.length) {
     show("steps");
-    stepReport(data.steps);
+    stepReport(data.steps, bounds);
   }
 }
 

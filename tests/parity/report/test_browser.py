@@ -130,7 +130,7 @@ def test_text_and_verdict_filter(browser: Browser, report: Path, width: int, sch
     )
     text.send_keys("POOL avg")
     assert names(page) == ["pool", "pool (call 1)", "pool gradient"]
-    assert count.text == "3 of 39 layer calls"
+    assert count.text == "3 of 37 layer calls and 2 gradients"
     Select(state).select_by_value("failing")
     assert names(page) == ["pool", "pool (call 1)"]
     text.clear()
@@ -249,7 +249,14 @@ def test_diagnoses_carry_their_mend_as_code(browser: Browser, report: Path) -> N
 @pytest.mark.parametrize(
     ("make", "headline", "sentence"),
     [
-        (made_up.passing, "✓ Parity holds", "All 2 layer calls agree, run in float32 and float64."),
+        (
+            made_up.passing,
+            "✓ Parity holds",
+            (
+                "All 2 layer calls agree, run in float32 and float64. "
+                "1 differs in float32 by rounding alone: float64 agrees."
+            ),
+        ),
         (made_up.nothing, "✗ Parity does not hold", "No layer was compared."),
     ],
 )
@@ -267,6 +274,21 @@ def test_short_results_have_short_pages(
         if s.is_displayed()
     }
     assert shown == ({"depth", "layers", "how"} if make is made_up.passing else {"how"})
+    assert browser.said() == []
+
+
+def test_what_fails_in_no_layer_is_said_on_top(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "training.html"
+    made_up.training_fails().save_html(file)
+    page = browser.open(file)
+    failing = len(made_up.training_fails().failures)
+    assert f"But {failing} other comparisons fail." in page.find_element(By.ID, "sentence").text
+    assert page.find_element(By.CSS_SELECTOR, "#first h2").text == "What fails"
+    first = page.find_element(By.ID, "first-card").text.split("\n")[0]
+    assert first == "step 3: gradient gradient.29: mismatch"
+    page.find_element(By.ID, "step-chart").send_keys(Keys.END)
+    assert page.find_element(By.ID, "step-readout").text.startswith("step 5, loss 1.7e-11")
+    assert "float64 tolerance 1.0e-11" in page.find_element(By.ID, "step-chart").text
     assert browser.said() == []
 
 

@@ -23,7 +23,7 @@ from parity.nested import flatten, rebuilt
 if TYPE_CHECKING:
     import numpy as np
 
-    from parity.backends import Backend, FloatType
+    from parity.backends import Backend, FloatType, Noting
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
@@ -148,6 +148,7 @@ class _Call:
 
     Attributes:
         key: Path and call index.
+        module: What is called.
         inputs: See `Record.inputs`.
         versions: The tensors it was given, by id, as they were then; kept where values may be
             exchanged.
@@ -158,6 +159,7 @@ class _Call:
     """
 
     key: CallKey
+    module: Any
     inputs: tuple[Value, ...] = ()
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
@@ -225,9 +227,9 @@ class Recorder:
 
         return note
 
-    def enter(self, path: str, arguments: Any) -> Any:
+    def enter(self, path: str, module: Any, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
-        call = _Call((path, self._calls[path]))
+        call = _Call((path, self._calls[path]), module)
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
         call.given = [tensor for _, tensor in tensors]
@@ -250,6 +252,9 @@ class Recorder:
             drawn = list(islice(output, DRAWN))
             return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
+        while call.module is not module:
+            # It raised, and its caller caught that.
+            call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
         if self._watch is not None:
             self._watch(call.key, tensors)
@@ -397,13 +402,13 @@ def observe(
     recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
-            hooks.callback(backend.before(module, _entering(recorder, path)))
+            hooks.callback(backend.before(module, _entering(recorder, path, module)))
             hooks.callback(backend.after(module, _leaving(recorder, module)))
         yield recorder
 
 
-def _entering(recorder: Recorder, path: str) -> Callable[[Any], Any]:
-    return lambda arguments: recorder.enter(path, arguments)
+def _entering(recorder: Recorder, path: str, module: Any) -> Callable[[Any], Any]:
+    return lambda arguments: recorder.enter(path, module, arguments)
 
 
 def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], Any]:
@@ -441,32 +446,37 @@ def run(
     with (
         backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact_kernels(network, dtype, recorder),
+        exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),
     ):
         network(*positional, **named)
 
 
-def exact_kernels(
-    network: Any, dtype: FloatType, recorder: Recorder
-) -> AbstractContextManager[None]:
+def exact_kernels(network: Any, dtype: FloatType, noting: Noting) -> AbstractContextManager[None]:
     """Let exact results stand in for single-precision kernels of a float64 run."""
     if dtype != "float64":
         return nullcontext()
-    return backend_of(network).exact_kernels(recorder.noting)
+    return backend_of(network).exact_kernels(noting)
 
 
 @contextmanager
-def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
-    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+def explained(network: Any, recorder: Recorder | None, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped.
+
+    Args:
+        network: Whose framework is named.
+        recorder: Knows the module that it stopped in.
+        doing: What it stopped in instead.
+    """
     try:
         yield
     except NetworkError:
         raise
     except Exception as error:
         text = str(error).strip().splitlines()
+        where = repr(recorder.where) if recorder and not doing else doing
         raise NetworkError(
-            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"the {backend_of(network).name} network stopped in {where} "
             f"({type(error).__name__}: {text[-1] if text else 'no message'})"
         ) from error
 

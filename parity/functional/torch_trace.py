@@ -1,0 +1,37 @@
+"""Torch's side: every function and method of torch passes by a function mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from parity.backends import backend_of
+from parity.functional.trace import Trace, children
+
+
+class _Noting(TorchFunctionMode):
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self.trace = trace
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # noqa: ANN401 - torch's signature
+        name = getattr(func, "__name__", str(func))
+        if name in ("__get__", "__set__"):
+            return func(*args, **(kwargs or {}))
+        return self.trace.call(name, func, args, kwargs or {})
+
+
+def trace_torch(module: torch.nn.Module, arguments: Any) -> Trace:
+    """Run a module on arguments and note what its own forward does."""
+    backend = backend_of(module)
+    trace = Trace(backend)
+    args, kwargs = arguments
+    trace.given = trace.tensors(arguments)
+    with torch.no_grad(), children(trace, module, lambda *_: None), _Noting(trace):
+        output = module(*args, **kwargs)
+    trace.returned = trace.tensors(output)
+    return trace

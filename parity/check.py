@@ -96,7 +96,7 @@ def check_parity(
         found, notes = weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult(
+        refused = ParityResult(
             (),
             torch_only=structure.torch_only,
             paddle_only=structure.paddle_only,
@@ -105,6 +105,7 @@ def check_parity(
             tol=tol,
             tol64=tol64,
         )
+        return _diagnosed(refused, weights, arrays)
     result = assemble(
         runs,
         weights=found,
@@ -115,9 +116,32 @@ def check_parity(
         inputs=described(arrays),
     )
     result = replace(result, assumed=structure.assumed)
-    if not wanted(isolation, result):
+    if wanted(isolation, result):
+        result = isolated(result, weights.copies, arrays, structure.rename)
+    return _diagnosed(result, weights, arrays)
+
+
+def _diagnosed(result: ParityResult, weights: _Weights, inputs: tuple[Any, ...]) -> ParityResult:
+    """Look for causes where something failed; with the right weights, as far as there are any."""
+    if result:
         return result
-    return isolated(result, weights.copies, arrays, structure.rename)
+    from parity.diagnose import Patient, diagnose
+
+    right = weights.right()
+    carried = weights if right is None else replace(weights, carried=True)
+    patient = Patient(
+        weights.torch_module,
+        weights.paddle_layer,
+        inputs,
+        weights.structure.rename,
+        right if result.weights else None,
+        crossing.paddle_arrays(weights.paddle_layer),
+        carried.copies,
+    )
+    faults = result
+    if result.weights and right is not None:
+        faults = isolated(result, carried.copies, inputs, weights.structure.rename)
+    return replace(result, diagnosis=list(diagnose(faults, patient)))
 
 
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
@@ -153,6 +177,13 @@ class _Weights:
         # Then float64 may have the conversion's values, which rounding to float32 took from them.
         found, notes = self.differences()
         return not found and not notes and self.converted is None
+
+    def right(self) -> dict[str, np.ndarray] | None:
+        """Convert the caller's weights; None where the converter cannot."""
+        try:
+            return self._converted(self.torch_module, self.paddle_layer)
+        except ConverterError:
+            return None
 
     def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
         return crossing.transfer(

@@ -61,10 +61,10 @@ class Suspect:
         """Whether the run was in float64."""
         return any(value.array.dtype == np.float64 for value in self.wanted)
 
-    def error(self, layer: Callable[..., Any]) -> float:
+    def error(self, layer: Callable[..., Any], *, invert_masks: bool = False) -> float:
         """Run a layer in the place of paddle's; infinite where the results cannot be compared."""
         backend = backend_of(self.paddle_layer)
-        args, kwargs = _copied(self.arguments, backend)
+        args, kwargs = _copied(self.arguments, backend, invert_masks=invert_masks)
         dtype: FloatType = "float64" if self.double else "float32"
         exact = backend.exact_kernels(lambda: lambda _: None)
         try:
@@ -81,11 +81,11 @@ class Suspect:
         """Give the error that is to be explained."""
         return distance(self.wanted, self.found)
 
-    def trial(self, mend: Callable[[Any], None]) -> float:
+    def trial(self, mend: Callable[[Any], Any]) -> float:
         """Give the error that is left when a copy of the layer was mended."""
         layer = copy.deepcopy(self.paddle_layer)
         try:
-            mend(layer)
+            layer = mend(layer)
         except Exception:  # noqa: BLE001 - as above
             return float("inf")
         layer.eval()
@@ -181,9 +181,11 @@ def _arguments(network: Any, paths: set[str], hooks: ExitStack) -> dict[CallKey,
     return kept
 
 
-def _copied(arguments: Any, backend: Any) -> Any:
-    tensors = flatten(arguments, backend.is_tensor)
-    new = {slot: backend.like(tensor, backend.view(tensor).copy()) for slot, tensor in tensors}
+def _copied(arguments: Any, backend: Any, *, invert_masks: bool = False) -> Any:
+    new = {}
+    for slot, tensor in flatten(arguments, backend.is_tensor):
+        array = backend.view(tensor).copy()
+        new[slot] = backend.like(tensor, ~array if invert_masks and array.dtype == bool else array)
     return rebuilt(arguments, backend.is_tensor, new)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.causes.operations import canonical, cause_of, described
-from parity.functional.replay import RETURN, Edit, Handed, equal, handed
+from parity.functional.replay import RETURN, Edit, Handed, computed, equal, handed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,14 @@ class Finding:
     found: Operation | None
     wanted: Operation | None
 
+    @property
+    def mend(self) -> str:
+        """What to write instead."""
+        if self.wanted is None:
+            return f"leave out {described(self.found)}"
+        instead = f" instead of {described(self.found)}" if self.found else ""
+        return f"compute torch's {described(self.wanted)} here{instead}"
+
     def __str__(self) -> str:
         """Say what it is."""
         if self.wanted is None:
@@ -53,23 +61,55 @@ class _Trial:
     finding: Finding
 
 
+class _State:
+    """Paddle's forward under an edit, beside torch's."""
+
+    def __init__(self, ours: Trace, theirs: Trace, edit: Edit) -> None:
+        """Compute it; an edit whose values do not go on from there raises."""
+        self.ours, self.theirs, self.edit = ours, theirs, edit
+        self.values = computed(theirs, edit)
+        self.handed = handed(ours, theirs, self.values)
+
+    @property
+    def wrong(self) -> Handed | None:
+        """The first value that is handed over and wrong."""
+        return next((one for one in self.handed if not one.right), None)
+
+    def right(self) -> set[tuple[int, str]]:
+        """Where what is handed over is right."""
+        return {(one.place, one.slot) for one in self.handed if one.right}
+
+    def given(self, place: int, operation: Operation) -> list[np.ndarray]:
+        """List what an operation is given now."""
+        return [self.values.get((place, t.slot), t.array) for t in operation.given]
+
+    def outputs(self, place: int, operation: Operation) -> list[np.ndarray]:
+        """List what an operation comes to now."""
+        return [self.values.get((place, f"={t.slot}"), t.array) for t in operation.outputs]
+
+    def everything(self) -> list[np.ndarray]:
+        """List all values of paddle's forward."""
+        found = [t.array for t in self.theirs.given]
+        for place, operation in enumerate(self.theirs.operations):
+            found += self.given(place, operation) + self.outputs(place, operation)
+        return found
+
+
 def explain(ours: Trace, theirs: Trace) -> list[Finding]:
     """Find the operations that make paddle's forward differ; empty if no edits mend it."""
     order = _order(ours, theirs)
     if order is not None:
         return [order]
-    edit, findings = Edit(), list[Finding]()
+    state, findings = _State(ours, theirs, Edit()), list[Finding]()
     for _ in range(DEEPEST):
-        state = handed(ours, theirs, edit)
-        wrong = next((one for one in state if not one.right), None)
-        if wrong is None:
+        if state.wrong is None:
             return merged(findings)
-        step = _mended(ours, theirs, edit, wrong) or _mended_twice(ours, theirs, edit, wrong)
+        step = _mended(state) or _mended_twice(state)
         if step is None:
             return []
-        edit, more = step
+        state, more = step
         findings += more
-    return []
+    return merged(findings) if state.wrong is None else []
 
 
 def _order(ours: Trace, theirs: Trace) -> Finding | None:
@@ -81,69 +121,94 @@ def _order(ours: Trace, theirs: Trace) -> Finding | None:
     if paths == found or sorted(paths) != sorted(found):
         return None
     places = [n for n, (a, b) in enumerate(zip(paths, found, strict=True)) if a != b]
-    swapped = len(places) == 2 and mine[places[0]].name == mine[places[1]].name
     first = places[0]
-    cause = "layer-exchanged" if swapped and len(paths) > 2 else "layer-order"
+    alike = mine[first].name == others[first].name
+    listed = paths[first].rpartition(".")[2].isdecimal()
+    cause = "layer-exchanged" if len(places) == 2 and alike and not listed else "layer-order"
     return Finding(cause, others[first], mine[first])
 
 
-def _mended(
-    ours: Trace, theirs: Trace, edit: Edit, wrong: Handed
-) -> tuple[Edit, list[Finding]] | None:
-    before = {(one.place, one.slot) for one in handed(ours, theirs, edit) if one.right}
-    for trial in _trials(ours, theirs, edit, wrong):
-        both = edit | trial.edit
-        try:
-            after = handed(ours, theirs, both)
-        except Exception:  # noqa: BLE001, S112 - values of such shapes do not go on from there
-            continue
-        right = {(one.place, one.slot) for one in after if one.right}
-        if (wrong.place, wrong.slot) in right and before <= right:
-            return both, [trial.finding]
+def _mended(state: _State) -> tuple[_State, list[Finding]] | None:
+    before, wrong = state.right(), state.wrong
+    assert wrong is not None  # noqa: S101 - the caller looked
+    for trial in _trials(state, wrong):
+        after = _after(state, trial)
+        if after is not None and before | {(wrong.place, wrong.slot)} <= after.right():
+            return after, [trial.finding]
     return None
 
 
-def _mended_twice(
-    ours: Trace, theirs: Trace, edit: Edit, wrong: Handed
-) -> tuple[Edit, list[Finding]] | None:
+def _after(state: _State, trial: _Trial) -> _State | None:
+    try:
+        return _State(state.ours, state.theirs, state.edit | trial.edit)
+    except Exception:  # noqa: BLE001 - values of such a shape do not go on from there
+        return None
+
+
+def _mended_twice(state: _State) -> tuple[_State, list[Finding]] | None:
     """Two operations of the same kind as torch's have to be mended before the value is right."""
-    for trial in _trials(ours, theirs, edit, wrong):
+    assert state.wrong is not None  # noqa: S101 - the caller looked
+    for trial in _trials(state, state.wrong):
         found, wanted = trial.finding.found, trial.finding.wanted
         if found is None or wanted is None or canonical(found) != canonical(wanted):
             continue
-        second = _mended(ours, theirs, edit | trial.edit, wrong)
+        after = _after(state, trial)
+        if after is None or after.wrong is None:
+            continue
+        second = _mended(after)
         if second is not None:
             return second[0], [trial.finding, *second[1]]
     return None
 
 
-def _trials(ours: Trace, theirs: Trace, edit: Edit, wrong: Handed) -> Iterator[_Trial]:
+def _trials(state: _State, wrong: Handed) -> Iterator[_Trial]:
     """Yield edits, those first that explain with the least."""
-    values = _values(ours)
+    right = _values(state.ours)
+    ours = state.everything()
     suspects = [
         (place, operation)
-        for place, operation in enumerate(theirs.operations)
-        if place not in edit.results and _is_suspect(operation, values, wrong, place)
+        for place, operation in enumerate(state.theirs.operations)
+        if _is_suspect(state, place, operation, right, wrong)
     ]
-    missing = [one for one in ours.operations if not _reproduced(one, theirs, edit)]
-    for same in (True, False):
-        for place, found in suspects:
-            for wanted in missing:
-                if (canonical(found) == canonical(wanted)) is same:
-                    yield from _substitution(ours, theirs, place, found, wanted)
-            if same:
-                yield from _deletion(theirs, place, found)
-    for wanted in missing:
-        yield from _insertion(theirs, wanted, wrong)
+    missing = [
+        one
+        for one in state.ours.operations
+        if len(one.outputs) == 1 and not _among(one.outputs[0].array, ours)
+    ]
+    pairs = [(place, found, wanted) for place, found in suspects for wanted in missing]
+    alike = [p for p in pairs if canonical(p[1]) == canonical(p[2])]
+    certain = [p for p in alike if _same_given(state, *p)]
+    ready = [w for w in missing if all(_known(t.array, ours) for t in w.given)]
+    unlike = [p for p in pairs if p not in alike and p[2] in ready and p[2].given]
+    for pair in certain:
+        yield _substitution(state, *pair)
+    for place, found in suspects:
+        yield from _deletion(state, place, found)
+    for pair in unlike:
+        if not pair[2].child:
+            yield _substitution(state, *pair)
+    for wanted in ready:
+        yield from _insertion(state, wanted, wrong)
+    for pair in pairs:
+        if pair not in certain and pair not in unlike and not pair[2].child:
+            yield _substitution(state, *pair)
+
+
+def _same_given(state: _State, place: int, found: Operation, wanted: Operation) -> bool:
+    """Whether both are given the same values, in whatever order."""
+    theirs = state.given(place, found)
+    values = [t.array for t in wanted.given if t.array.dtype.kind != "b" and t.array.size > 1]
+    return all(_among(array, theirs) for array in values)
 
 
 def _is_suspect(
-    operation: Operation, values: list[np.ndarray], wrong: Handed, place: int
+    state: _State, place: int, operation: Operation, right: list[np.ndarray], wrong: Handed
 ) -> bool:
-    if operation.child or (wrong.place != RETURN and place > wrong.place):
+    late = wrong.place != RETURN and place > wrong.place
+    if operation.child or late or len(operation.outputs) != 1 or place in state.edit.results:
         return False
-    given = all(_known(tensor.array, values) for tensor in operation.given)
-    return given and not all(_known(tensor.array, values) for tensor in operation.outputs)
+    given = all(_known(array, right) for array in state.given(place, operation))
+    return given and not _among(state.outputs(place, operation)[0], right)
 
 
 def _values(trace: Trace) -> list[np.ndarray]:
@@ -156,52 +221,50 @@ def _values(trace: Trace) -> list[np.ndarray]:
 
 def _known(array: np.ndarray, values: list[np.ndarray]) -> bool:
     # Masks may mean their opposite, and constants are made as each framework likes.
-    if array.dtype.kind == "b" or array.size == 1:
+    if array.dtype.kind == "b" or array.size <= 1:
         return True
-    return any(equal(value, array) for value in values) or bool(np.all(array == array.flat[0]))
+    return _among(array, values) or bool(np.all(array == array.flat[0])) or array.ndim == 1
 
 
-def _reproduced(operation: Operation, theirs: Trace, edit: Edit) -> bool:
-    found = [t.array for one in theirs.operations for t in (*one.given, *one.outputs)]
-    found += [*edit.results.values(), *edit.uses.values()]
-    return all(any(equal(t.array, value) for value in found) for t in operation.outputs)
+def _among(array: np.ndarray, values: list[np.ndarray]) -> bool:
+    return any(equal(value, array) for value in values)
 
 
-def _substitution(
-    ours: Trace, theirs: Trace, place: int, found: Operation, wanted: Operation
-) -> Iterator[_Trial]:
-    if len(wanted.outputs) == len(found.outputs) == 1:
-        cause = cause_of(found, wanted, ours, theirs)
-        yield _Trial(Edit({place: wanted.outputs[0].array}), Finding(cause, found, wanted))
+def _substitution(state: _State, place: int, found: Operation, wanted: Operation) -> _Trial:
+    cause = cause_of(found, wanted, state.theirs)
+    return _Trial(Edit({place: wanted.outputs[0].array}), Finding(cause, found, wanted))
 
 
-def _deletion(theirs: Trace, place: int, found: Operation) -> Iterator[_Trial]:
-    for tensor in found.given:
-        if len(found.outputs) == 1 and tensor.array.shape == found.outputs[0].array.shape:
-            cause = cause_of(found, None, theirs, theirs)
-            yield _Trial(Edit({place: tensor.array}), Finding(cause, found, None))
+def _deletion(state: _State, place: int, found: Operation) -> Iterator[_Trial]:
+    finding = Finding(cause_of(found, None, state.theirs), found, None)
+    shape = found.outputs[0].array.shape
+    for array in state.given(place, found):
+        if array.shape == shape:
+            yield _Trial(Edit({place: array}), finding)
 
 
-def _insertion(theirs: Trace, wanted: Operation, wrong: Handed) -> Iterator[_Trial]:
+def _insertion(state: _State, wanted: Operation, wrong: Handed) -> Iterator[_Trial]:
     """Put an operation of torch's between a value that paddle has and those who use it."""
-    if len(wanted.outputs) != 1:
-        return
-    cause = cause_of(None, wanted, theirs, theirs)
-    finding = Finding(cause, None, wanted)
+    finding = Finding(cause_of(None, wanted, state.theirs), None, wanted)
+    new = wanted.outputs[0].array
     for tensor in wanted.given:
-        uses = [use for use, array in _uses(theirs, wrong) if equal(tensor.array, array)]
+        uses = [use for use, array in _uses(state, wrong) if equal(tensor.array, array)]
         for use in reversed(uses):
-            yield _Trial(Edit(uses={use: wanted.outputs[0].array}), finding)
+            yield _Trial(Edit(uses={use: new}), finding)
         if len(uses) > 1:
-            yield _Trial(Edit(uses=dict.fromkeys(uses, wanted.outputs[0].array)), finding)
+            yield _Trial(Edit(uses=dict.fromkeys(uses, new)), finding)
 
 
-def _uses(theirs: Trace, wrong: Handed) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
+def _uses(state: _State, wrong: Handed) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
+    theirs, values = state.theirs, state.values
     for place, operation in enumerate(theirs.operations):
         if wrong.place == RETURN or place <= wrong.place:
-            yield from (((place, t.slot), t.array) for t in operation.given)
+            yield from (
+                ((place, t.slot), values.get((place, t.slot), t.array)) for t in operation.given
+            )
     if wrong.place == RETURN:
-        yield from (((RETURN, t.slot), t.array) for t in theirs.returned)
+        for t in theirs.returned:
+            yield (RETURN, t.slot), values.get((RETURN, t.slot), t.array)
 
 
 def merged(findings: list[Finding]) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from parity.causes.settings import MEASURED, SETTINGS
@@ -41,15 +42,34 @@ class Difference:
             return "same-padding-dilation"
         return self.setting.cause
 
-    def apply(self, layer: Any) -> None:
-        """Give a paddle layer torch's value."""
+    def apply(self, layer: Any) -> Any:
+        """Give a paddle layer with torch's value."""
+        if self.setting.kinds[0].startswith("Conv"):
+            return rebuilt_convolution(layer, self.setting.keyword, self.wanted)
         for name in self.setting.paddle:
             if hasattr(layer, name):
                 setattr(layer, name, self.wanted)
+        return layer
 
     def code(self, kind: str) -> str:
         """Spell the mend."""
         return f"nn.{kind}(…, {self.setting.keyword}={self.wanted!r})"
+
+
+def rebuilt_convolution(layer: Any, keyword: str, value: Any) -> Any:
+    """Build a convolution anew with one other setting; it computes some when it is built."""
+    names = ("stride", "padding", "dilation", "groups")
+    settings = {name: getattr(layer, f"_{name}") for name in names}
+    if "Transpose" in type(layer).__name__:
+        settings["output_padding"] = layer.output_padding
+    else:
+        settings["padding_mode"] = layer._padding_mode  # noqa: SLF001 - where paddle keeps it
+    settings[keyword] = value
+    channels = layer._in_channels, layer._out_channels  # noqa: SLF001
+    bias = None if layer.bias is not None else False
+    new = type(layer)(*channels, layer._kernel_size, bias_attr=bias, **settings)  # noqa: SLF001
+    new.weight, new.bias = layer.weight, layer.bias
+    return new
 
 
 def different_settings(torch_module: Any, paddle_layer: Any) -> Iterator[Difference]:
@@ -59,9 +79,8 @@ def different_settings(torch_module: Any, paddle_layer: Any) -> Iterator[Differe
         name = setting.paddle[0]
         if not kinds & set(setting.kinds) or not hasattr(paddle_layer, name):
             continue
-        wanted = setting.translate(getattr(torch_module, setting.torch, None))
-        found = getattr(paddle_layer, "_padding", None) if name == "_updated_padding" else None
-        found = found if isinstance(found, str) else getattr(paddle_layer, name)
+        ours = getattr(torch_module, setting.torch, None) if setting.torch else torch_module
+        wanted, found = setting.translate(ours), getattr(paddle_layer, name)
         if not _equal(wanted, found):
             yield Difference(setting, wanted, found)
 
@@ -71,12 +90,24 @@ def _equal(wanted: Any, found: Any) -> bool:
     if len(ours) != len(theirs):
         longer = max(ours, theirs, key=len)
         ours, theirs = (v * len(longer) if len(v) == 1 else v for v in (ours, theirs))
-    return ours == theirs or (wanted in (None, False) and found in (None, False))
+    return ours == theirs
 
 
 def examine(suspect: Suspect) -> Diagnosis | None:
-    """Try what could be wrong with a layer's own settings or kind."""
-    return _setting(suspect) or _kind(suspect)
+    """Try what could be wrong with a layer's own settings, kind, or masks."""
+    return _setting(suspect) or _kind(suspect) or _mask(suspect)
+
+
+def _mask(suspect: Suspect) -> Diagnosis | None:
+    """An attention that was given torch's mask as it is."""
+    left = suspect.error(suspect.paddle_layer, invert_masks=True)
+    if not explains(suspect, left):
+        return None
+    evidence = f"with the mask inverted: {shrinks(suspect, left)}"
+    why = "True drops a position in torch's attention and keeps it in paddle's"
+    return Diagnosis(
+        "mask-inverted", suspect.key[0], f"{evidence}; {why}", "attn_mask=~mask", MEASURED
+    )
 
 
 def _setting(suspect: Suspect) -> Diagnosis | None:
@@ -86,7 +117,7 @@ def _setting(suspect: Suspect) -> Diagnosis | None:
         if explains(suspect, left):
             return _diagnosis(suspect, [difference], left)
     if len(found) > 1:
-        left = suspect.trial(lambda layer: [one.apply(layer) for one in found])
+        left = suspect.trial(lambda layer: reduce(lambda one, d: d.apply(one), found, layer))
         if explains(suspect, left):
             return _diagnosis(suspect, found, left)
     return None

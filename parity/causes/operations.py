@@ -67,7 +67,7 @@ def canonical(operation: Operation) -> str:
     return _NAMES.get(name, name)
 
 
-def cause_of(found: Operation | None, wanted: Operation | None, ours: Trace, theirs: Trace) -> str:
+def cause_of(found: Operation | None, wanted: Operation | None, theirs: Trace) -> str:
     """Name what it means that paddle has one operation where torch has another."""
     if found is None:
         assert wanted is not None  # noqa: S101 - one of the two is there
@@ -94,7 +94,7 @@ def _unlike(one: str, other: str) -> str:
         (SHAPES, "reshape-order"),
         (ACTIVATIONS | SOFTMAXES, "activation-different"),
         (POOLS, "pool-kind"),
-        (REDUCTIONS, "reduction-kind"),
+        (REDUCTIONS | {"getitem"}, "reduction-kind"),
     )
     named = (cause for family, cause in families if one in family and other in family)
     return next(named, "dropout-on" if one in DROPOUTS else "function-different")
@@ -106,6 +106,8 @@ def _dropped(wanted: Operation) -> str:
         return "activation-dropped"
     if name == "where":
         return "mask-dropped"
+    if name in SHAPES:
+        return "reshape-order"
     if name in ("add", "mul") and len(wanted.given) > 1:
         return "branch-dropped"
     return "scale-different" if name in ARITHMETIC else "function-dropped"

@@ -23,7 +23,7 @@ class Setting:
     Attributes:
         cause: What a difference is called.
         kinds: Torch's classes.
-        torch: Torch's attribute.
+        torch: Torch's attribute; '' for the whole module.
         paddle: Paddle's attributes that hold it; the first is the one to read.
         keyword: The argument of paddle's constructor.
         translate: Torch's value as paddle has it.
@@ -53,6 +53,16 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _padding(module: Any) -> Any:
+    """Give a convolution's padding in figures: paddle's 'SAME' forgets the dilation."""
+    if module.padding == "valid":
+        return 0
+    if module.padding != "same":
+        return list(module.padding)
+    windows = zip(module.dilation, module.kernel_size, strict=True)
+    return [dilation * (size - 1) // 2 for dilation, size in windows]
+
+
 def _is_tanh(value: Any) -> bool:
     return bool(value == "tanh")
 
@@ -63,10 +73,11 @@ SETTINGS = (
     Setting(
         "padding",
         (*CONV, *CONV_TRANSPOSE),
+        "",
+        ("_padding",),
         "padding",
-        ("_updated_padding", "_padding"),
-        "padding",
-        _listed,
+        _padding,
+        "padding='SAME' forgets the dilation in paddle",
     ),
     Setting("groups", (*CONV, *CONV_TRANSPOSE), "groups", ("_groups",), "groups"),
     Setting("padding-mode", CONV, "padding_mode", ("_padding_mode",), "padding_mode"),
@@ -144,7 +155,12 @@ SETTINGS = (
     Setting("resize-size", ("Upsample",), "scale_factor", ("scale_factor",), "scale_factor"),
     Setting("resize-mode", ("Upsample",), "mode", ("mode",), "mode"),
     Setting(
-        "resize-align-corners", ("Upsample",), "align_corners", ("align_corners",), "align_corners"
+        "resize-align-corners",
+        ("Upsample",),
+        "align_corners",
+        ("align_corners",),
+        "align_corners",
+        bool,
     ),
     Setting(
         "align-mode",

@@ -6,13 +6,16 @@ import functools
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paddle
 import paddle.nn.functional as F  # noqa: N812 - its usual name
 
 from parity.backends import backend_of
 from parity.functional.trace import Forced, Trace, children
+
+if TYPE_CHECKING:
+    from parity.backends import FloatType
 
 _OPERATORS = (
     *("add", "radd", "iadd", "sub", "rsub", "isub", "mul", "rmul", "imul", "truediv", "rtruediv"),
@@ -21,18 +24,24 @@ _OPERATORS = (
 )
 
 
-def trace_paddle(layer: Any, arguments: Any, forced: Forced) -> Trace:
-    """Run a layer on arguments and note what its own forward does.
+def trace_paddle(layer: Any, arguments: Any, forced: Forced, dtype: FloatType) -> Trace:
+    """Run a layer in evaluation mode and note what its own forward does.
 
     Args:
         layer: A paddle Layer.
         arguments: Positional and keyword ones.
         forced: See `parity.functional.trace.children`.
+        dtype: The precision of its parameters.
     """
-    trace = Trace(backend_of(layer))
+    backend = backend_of(layer)
+    trace = Trace(backend)
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
-    with paddle.no_grad(), children(trace, layer, forced), _wrapped(trace, layer):
+    with (
+        backend.inference(layer, dtype),
+        children(trace, layer, forced),
+        _wrapped(trace, layer),
+    ):
         output = layer(*args, **kwargs)
     trace.returned = trace.tensors(output)
     return trace

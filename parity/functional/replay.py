@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ from parity.compare import tensor_error
 from parity.nested import flatten, rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from parity.functional.trace import Operation, Tensor, Trace
 
 #: Where a value goes: an operation's place and the slot among its arguments; -1 is the return.
 Use = tuple[int, str]
 RETURN = -1
+Values = Mapping[Use, np.ndarray]
 EQUAL = 1e-10
 
 
@@ -73,9 +75,14 @@ def equal(one: np.ndarray, other: np.ndarray) -> bool:
     return error is not None and error <= bound
 
 
-def handed(ours: Trace, theirs: Trace, edit: Edit | None = None) -> list[Handed]:
-    """Pair what both forwards hand over, paddle's computed again with an edit."""
-    values = _computed(theirs, edit or Edit())
+def handed(ours: Trace, theirs: Trace, values: Values) -> list[Handed]:
+    """Pair what both forwards hand over.
+
+    Args:
+        ours: Torch's forward.
+        theirs: Paddle's.
+        values: What is other in paddle's after an edit; see `computed`.
+    """
     partners = _by_call(ours)
     found: list[Handed] = []
     for (path, call), (place, operation) in _by_call(theirs).items():
@@ -100,7 +107,7 @@ def _paired(
     child: str,
     ours: tuple[Tensor, ...],
     theirs: tuple[Tensor, ...],
-    values: Mapping[Use, np.ndarray],
+    values: Values,
 ) -> Iterator[Handed]:
     found = {tensor.slot: tensor for tensor in theirs}
     if len(ours) == len(theirs) == 1:
@@ -112,8 +119,15 @@ def _paired(
             yield Handed(place, child, other.slot, tensor.array, value)
 
 
-def _computed(trace: Trace, edit: Edit) -> dict[Use, np.ndarray]:
-    """Compute again what an edit changes, and give the values that are handed over changed."""
+def computed(trace: Trace, edit: Edit) -> Values:
+    """Compute again what an edit changes.
+
+    Returns:
+        The changed values by where they go, and results by '=' before their slot.
+
+    Raises:
+        Exception: An operation does not take the values.
+    """
     backend = trace.backend
     changed: dict[int, Any] = {}
     found: dict[Use, np.ndarray] = {}
@@ -121,8 +135,8 @@ def _computed(trace: Trace, edit: Edit) -> dict[Use, np.ndarray]:
     for place, operation in ends:
         given = trace.returned if operation is None else operation.given
         new = _new_arguments(trace, place, given, changed, edit)
+        found |= {(place, slot): backend.view(tensor).copy() for slot, tensor in new.items()}
         if operation is None or operation.child:
-            found |= {(place, slot): backend.view(tensor).copy() for slot, tensor in new.items()}
             continue
         outputs = _outputs(trace, place, operation, new, edit)
         for tensor in operation.outputs:
@@ -130,6 +144,8 @@ def _computed(trace: Trace, edit: Edit) -> dict[Use, np.ndarray]:
                 changed.pop(tensor.identity, None)
             elif tensor.slot in outputs:
                 changed[tensor.identity] = outputs[tensor.slot]
+                new_value = backend.view(outputs[tensor.slot]).copy()
+                found[place, f"={tensor.slot}"] = new_value
     return found
 
 

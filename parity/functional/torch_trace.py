@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from parity.backends import backend_of
 from parity.functional.trace import Trace, children
+
+if TYPE_CHECKING:
+    from parity.backends import FloatType
 
 
 class _Noting(TorchFunctionMode):
@@ -25,13 +28,23 @@ class _Noting(TorchFunctionMode):
         return self.trace.call(name, func, args, kwargs or {})
 
 
-def trace_torch(module: torch.nn.Module, arguments: Any) -> Trace:
-    """Run a module on arguments and note what its own forward does."""
+def trace_torch(module: torch.nn.Module, arguments: Any, dtype: FloatType) -> Trace:
+    """Run a module in evaluation mode and note what its own forward does.
+
+    Args:
+        module: A torch Module.
+        arguments: Positional and keyword ones.
+        dtype: The precision of its parameters.
+    """
     backend = backend_of(module)
     trace = Trace(backend)
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
-    with torch.no_grad(), children(trace, module, lambda *_: None), _Noting(trace):
+    with (
+        backend.inference(module, dtype),
+        children(trace, module, lambda *_: None),
+        _Noting(trace),
+    ):
         output = module(*args, **kwargs)
     trace.returned = trace.tensors(output)
     return trace

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from parity.backends import Backend
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """A tensor that an operation took or gave.
 
@@ -34,7 +34,7 @@ class Tensor:
     array: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One operation, or one call of a child.
 

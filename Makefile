@@ -51,6 +51,7 @@ ablation: $(READY) ## fine-tune from converted weights and from scratch, and pri
 
 bench: $(READY) ## measure conversion and parity, side by side with the usual ways
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.port_bugs --write
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

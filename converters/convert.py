@@ -174,19 +174,37 @@ def convert_state_dict(
         RefusedError: a key is unaccounted for, or a shape disagrees; all are listed.
         InputError: the target holds a layer for which no rule is known.
     """
-    to = framework_of(target)
-    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
-    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
-    chosen: Framework = "paddle" if to == "paddle" else "torch"
-    plan = plan_conversion(checkpoint, to=chosen, target=target, rules=rules)
+    return converted_arrays(plan_state_dict(state_dict, target, rules=rules))
+
+
+def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
+    """Return a plan's tensors by the target's keys, second names too.
+
+    Raises:
+        RefusedError: the plan has problems; all are listed.
+    """
     plan.require_complete()
     converted: dict[str, np.ndarray] = {}
     for entry in written_entries(plan):
-        arrays = target_arrays(checkpoint, entry).items()
+        arrays = target_arrays(plan.checkpoint, entry).items()
         converted.update((key, contiguous(array)) for key, array in arrays)
     for second, first in alias_targets(plan).items():
         converted[second] = converted[first]
     return converted
+
+
+def plan_state_dict(
+    state_dict: Mapping[str, Any], target: Any, *, rules: UserRules | None = None
+) -> ConversionPlan:
+    """Plan the conversion of a state dict; arguments as in :func:`convert_state_dict`.
+
+    Raises:
+        InputError: the target holds a layer for which no rule is known.
+    """
+    to: Framework = "paddle" if framework_of(target) == "paddle" else "torch"
+    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
+    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
+    return plan_conversion(checkpoint, to=to, target=target, rules=rules)
 
 
 def lazy(key: str, value: Any) -> LazyTensor:

@@ -1,118 +1,28 @@
-"""Two checkpoints tensor by tensor, across frameworks through the known layouts."""
+"""Two checkpoints tensor by tensor, across frameworks through the rules of conversion."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from converters.bits import equal_bits
-from converters.checkpoint import Checkpoint
-from converters.dtypes import DType
+from converters.checkpoint import COUNTERS, Checkpoint
+from converters.deviation import deviation
+from converters.difference import Difference, TensorDifference
+from converters.entries import Entry
 from converters.errors import InputError
-from converters.execution import Releasing, content_of
+from converters.execution import Releasing, content_of, written_entries
 from converters.formats.content import Head
-from converters.plan import native_keys, plan_conversion
-from converters.transforms import FLOATING, to_float64
+from converters.layouts.network import framework_of
+from converters.plan import ConversionPlan, native_keys, plan_conversion, without_prefix
+from converters.user_rules import UserRules
 
-if TYPE_CHECKING:  # rich is loaded where something is shown
-    from rich.console import RenderableType
+__all__ = ["Difference", "TensorDifference", "diff_checkpoints"]
 
-STATES = ("equal", "close", "values", "type", "shape", "only in A", "only in B", "set aside")
-SAME = ("equal", "close", "set aside")
-BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class TensorDifference:
-    """One tensor of two checkpoints.
-
-    Attributes:
-        a: its key in the first, '' if it is not there.
-        b: its key in the second, '' if it is not there.
-        state: one of :data:`STATES`.
-        differing: number of elements whose values differ.
-        largest: max|a − b|; NaN if one side alone is NaN, None where no values were compared.
-        relative: the same over max|a|.
-        reason: more in words.
-    """
-
-    a: str
-    b: str
-    state: str
-    differing: int = 0
-    largest: float | None = None
-    relative: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How two checkpoints differ; true if they hold the same.
-
-    Attributes:
-        a: the first file.
-        b: the second file.
-        tensors: every tensor of either.
-    """
-
-    a: str
-    b: str
-    tensors: tuple[TensorDifference, ...]
-
-    def __bool__(self) -> bool:
-        """Return whether every tensor of either is in both and the same; false if none was."""
-        states = {tensor.state for tensor in self.tensors}
-        return states <= set(SAME) and bool(states & {"equal", "close"})
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of tensors per state, those that occur."""
-        states = [tensor.state for tensor in self.tensors]
-        return {state: states.count(state) for state in STATES if state in states}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values; a difference that is no number is null."""
-        rows = [asdict(tensor) for tensor in self.tensors]
-        for row in rows:
-            for name in ("largest", "relative"):
-                value = row[name]
-                row[name] = None if value is None or not np.isfinite(value) else value
-        return {"a": self.a, "b": self.b, "same": bool(self), "counts": self.counts} | {
-            "tensors": rows
-        }
-
-    def __rich__(self) -> RenderableType:
-        """Return the tensors that differ, for a terminal."""
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None)
-        for title in ("A", "B", "state", "differing", "max|a−b|", "of max|a|", ""):
-            table.add_column(title, overflow="fold")
-        odd = [tensor for tensor in self.tensors if tensor.state not in ("equal", "set aside")]
-        for tensor in odd:
-            table.add_row(
-                Text(tensor.a),
-                Text(tensor.b),
-                tensor.state,
-                str(tensor.differing or ""),
-                number(tensor.largest),
-                number(tensor.relative),
-                Text(tensor.reason),
-            )
-        words = ", ".join(f"{count} {state}" for state, count in self.counts.items())
-        verdict = "the same" if self else "different"
-        parts = [table] if odd else []
-        return Group(*parts, Text(f"{verdict}: {words}", style="green" if self else "red"))
-
-
-def number(value: float | None) -> str:
-    """Return a number for a table, '' for none."""
-    return "" if value is None else f"{value:.3g}"
+Progress = Callable[[str], None]
 
 
 def diff_checkpoints(
@@ -120,27 +30,37 @@ def diff_checkpoints(
     b: Checkpoint,
     *,
     tolerance: float = 0.0,
-    progress: Callable[[str], None] = lambda _: None,
+    target: Any = None,
+    rules: UserRules | None = None,
+    progress: Progress = lambda _: None,
 ) -> Difference:
     """Compare two checkpoints, one tensor in memory at a time.
 
-    Of two frameworks, torch's is brought to Paddle's names and layouts first.
+    Of two frameworks one is brought to the other's names and layouts first: the one that the target
+    network is not of; without a network ``a`` if there are rules, torch's otherwise.
 
     Args:
         a: the first.
         b: the second.
         tolerance: a difference up to this part of the tensor's largest value counts as close.
+        target: a network of either framework, whose layers settle every layout.
+        rules: renames, drops and layer kinds, for the checkpoint that is converted; of one
+            framework for ``a``.
         progress: told each key.
 
     Raises:
-        InputError: the frameworks differ and the network is not known.
+        InputError: the frameworks differ and the network is not known, or a network is given
+            although they do not.
     """
+    pairing = _Pairing(tolerance, target, rules or UserRules(), progress)
     if a.framework == b.framework:
-        rows = tuple(within(a, b, tolerance, progress))
-    elif a.framework == "torch":
-        rows = tuple(across(a, b, tolerance, progress))
+        if target is not None:
+            raise InputError(f"both files are {a.framework}'s: a network settles nothing")
+        rows = tuple(pairing.within(a, b))
+    elif a.framework == pairing.origin(a):
+        rows = tuple(pairing.across(a, b))
     else:
-        rows = tuple(map(turned, across(b, a, tolerance, progress)))
+        rows = tuple(map(turned, pairing.across(b, a)))
     return Difference(str(a.path), str(b.path), rows)
 
 
@@ -150,50 +70,81 @@ def turned(row: TensorDifference) -> TensorDifference:
     return replace(row, a=row.b, b=row.a, state=other.get(row.state, row.state))
 
 
-def within(
-    a: Checkpoint, b: Checkpoint, tolerance: float, progress: Callable[[str], None]
-) -> Iterator[TensorDifference]:
-    """Yield the tensors of two checkpoints of one framework, paired by name."""
-    ours, theirs, done = native_keys(a), native_keys(b), Releasing((a, b))
-    for name, key in ours.items():
-        progress(key)
-        tensor = a[key]
-        if name not in theirs:
-            yield TensorDifference(key, "", "only in A")
-            continue
-        head = Head(key, tensor.type, tensor.shape)
-        yield paired(head, tensor.load(), key, b, theirs[name], tolerance)
-        done(tensor.nbytes)
-    for name, key in theirs.items():
-        if name not in ours:
-            yield TensorDifference("", key, "only in B")
+@dataclass(frozen=True)
+class _Pairing:
+    """How the tensors of two checkpoints find each other."""
+
+    tolerance: float
+    target: Any
+    rules: UserRules
+    progress: Progress
+
+    def origin(self, a: Checkpoint) -> str:
+        """Return whose checkpoint is converted."""
+        if self.target is not None:
+            return "torch" if framework_of(self.target) == "paddle" else "paddle"
+        return a.framework if self.rules != UserRules() else "torch"
+
+    def within(self, a: Checkpoint, b: Checkpoint) -> Iterator[TensorDifference]:
+        """Yield the tensors of two checkpoints of one framework, paired by name."""
+        ours, theirs, done = native_keys(a, self.rules), native_keys(b), Releasing((a, b))
+        for name, key in ours.items():
+            self.progress(key)
+            tensor = a[key]
+            if name not in theirs:
+                yield TensorDifference(key, "", "only in A")
+                continue
+            head = Head(key, tensor.type, tensor.shape)
+            yield paired(head, tensor.load(), key, b, theirs[name], self.tolerance)
+            done(tensor.nbytes)
+        for name, key in theirs.items():
+            if name not in ours:
+                yield TensorDifference("", key, "only in B")
+
+    def across(self, a: Checkpoint, b: Checkpoint) -> Iterator[TensorDifference]:
+        """Yield the tensors of ``a`` as ``b``'s framework has them, paired with ``b``'s."""
+        plan = self.plan(a, b)
+        theirs = native_keys(b) if self.target is None else without_prefix(b)
+        entries = {key: entry for entry in written_entries(plan) for key in entry.targets}
+        content = content_of(plan, self.progress)
+        done = Releasing((b,))
+        for head, array in zip(content.heads, content.tensors(), strict=True):
+            entry = entries[head.key]
+            source = ", ".join(entry.sources)
+            if uncounted(entry, a):
+                other = theirs.get(head.key, "")
+                yield TensorDifference("", other, "set aside", reason=entry.reason)
+            elif head.key not in theirs:
+                yield TensorDifference(source or head.key, "", "only in A")
+            else:
+                yield paired(head, array, source, b, theirs[head.key], self.tolerance)
+            done(array.nbytes)
+        for entry in plan.entries:
+            if not entry.targets:
+                state = "only in A" if "nowhere" in entry.reason else "set aside"
+                yield TensorDifference(", ".join(entry.sources), "", state, reason=entry.reason)
+        for name, key in theirs.items():
+            if name not in entries and name not in content.aliases:
+                yield TensorDifference("", key, "only in B")
+
+    def plan(self, a: Checkpoint, b: Checkpoint) -> ConversionPlan:
+        """Return the plan of ``a``'s conversion to ``b``'s framework.
+
+        Raises:
+            InputError: what its tensors are can only be assumed.
+        """
+        plan = plan_conversion(
+            a, to=b.framework, origin=a.framework, target=self.target, rules=self.rules
+        )
+        if self.target is None and plan.layout.arch == "generic" and plan.problems:
+            raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}")
+        return plan
 
 
-def across(
-    a: Checkpoint, b: Checkpoint, tolerance: float, progress: Callable[[str], None]
-) -> Iterator[TensorDifference]:
-    """Yield the tensors of torch's checkpoint ``a`` as Paddle has them, paired with ``b``'s."""
-    plan = plan_conversion(a, to="paddle")
-    if plan.layout.arch == "generic" and plan.problems:
-        raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}")
-    sources = {key: ", ".join(entry.sources) for entry in plan.entries for key in entry.targets}
-    theirs, content, seen = native_keys(b), content_of(plan, progress), set()
-    done = Releasing((b,))
-    for head, array in zip(content.heads, content.tensors(), strict=True):
-        source = sources.get(head.key, head.key)
-        seen.add(head.key)
-        if head.key not in theirs:
-            yield TensorDifference(source, "", "only in A")
-            continue
-        yield paired(head, array, source, b, theirs[head.key], tolerance)
-        done(array.nbytes)
-    for entry in plan.entries:
-        if not entry.targets:
-            state = "only in A" if "nowhere" in entry.reason else "set aside"
-            yield TensorDifference(", ".join(entry.sources), "", state, reason=entry.reason)
-    for name, key in theirs.items():
-        if name not in seen and name not in content.aliases:
-            yield TensorDifference("", key, "only in B")
+def uncounted(entry: Entry, source: Checkpoint) -> bool:
+    """Return whether an entry makes a count of batches that the source knows nothing of."""
+    counts = entry.targets[0].rpartition(".")[2] == COUNTERS
+    return counts and not entry.sources and entry.targets[0] not in source.counters
 
 
 def paired(
@@ -216,34 +167,3 @@ def paired(
     if same_type and not differing:
         reason = "the same values in other bits"
     return TensorDifference(key, other, state, differing, largest, relative, reason)
-
-
-def deviation(
-    one: np.ndarray, first: DType, two: np.ndarray, second: DType
-) -> tuple[int, float | None, float]:
-    """Return how many elements differ, max|one − two|, and max|one|; block by block.
-
-    NaN at the same place on both sides is no difference, on one side the largest is NaN.
-    """
-    if any(kind.name.startswith("float8") for kind in (first, second)):
-        return int(np.count_nonzero(one != two)), None, 0.0
-    differing, largest, scale = 0, 0.0, 0.0
-    flat, other = one.reshape(-1), two.reshape(-1)
-    for start in range(0, flat.size, BLOCK):
-        block = slice(start, start + BLOCK)
-        mine, theirs = values(flat[block], first), values(other[block], second)
-        odd = (mine != theirs) & ~(np.isnan(mine) & np.isnan(theirs))
-        differing += int(np.count_nonzero(odd))
-        with np.errstate(invalid="ignore", over="ignore"):
-            # np.maximum keeps NaN, the built-in max would lose it.
-            gaps = np.abs(mine[odd] - theirs[odd])
-            largest = float(np.maximum(largest, gaps.max(initial=0.0)))
-        scale = float(np.fmax(scale, np.fmax.reduce(np.abs(mine), initial=0.0)))
-    return differing, largest, scale
-
-
-def values(array: np.ndarray, kind: DType) -> np.ndarray:
-    """Return elements in double precision, complex ones as complex."""
-    if kind in FLOATING:
-        return to_float64(array, kind)
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)

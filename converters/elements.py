@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -59,6 +59,28 @@ def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:
     if len(keys) == 1:
         return tensors[keys[0]].load()
     return np.stack([tensors[key].load() for key in keys])
+
+
+def pulled_back(entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Return the gradient by an entry's source, given those by its targets: the chain rule.
+
+    Args:
+        entry: one source, its transform run forwards.
+        gradients: one for each of the entry's targets, in their layout.
+        values: the source.
+
+    Raises:
+        ConverterError: the transform has no derivative here.
+    """
+    transform = TRANSFORMS[entry.transform]
+    whole = gradients[0] if len(gradients) == 1 else np.stack(gradients)
+    if transform.slope is not None and not entry.inverse:
+        return whole * transform.slope(values)
+    # Where elements are only moved, the derivative moves them back.
+    back = transform.apply if entry.inverse else transform.undo
+    if back is None or len(entry.sources) != 1 or not transform.exact:
+        raise ConverterError(f"{entry.source!r}: no gradient can be carried back through it")
+    return back(whole, BY_NAME[whole.dtype.name]).reshape(values.shape)
 
 
 def agrees(source: Tensors, entry: Entry, written: Tensors) -> bool:

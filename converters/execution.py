@@ -257,4 +257,6 @@ def report_of(
         problems=plan.problems,
         verified=verified,
         inexact=plan.inexact,
+        content=plan.layout.content,
+        hints=plan.hints,
     )

@@ -13,10 +13,10 @@ from converters.errors import InputError
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
 from converters.plan import Framework, detect, plan_conversion
+from converters.tables import plain_lines, rich_table
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
-    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Inspection:
         arch: the network, ``generic`` if its keys belong to no known one.
         variant: whose implementation of it.
         num_classes: its outputs, None if unknown.
+        content: which part of it the file holds, '' if all.
         unknown: why the network could not be told, '' if it could.
         kinds: number of layers per kind; in an unknown network as their tensors tell it.
         dtypes: number of tensors per element type, aliases left out.
@@ -67,6 +68,7 @@ class Inspection:
     arch: str
     variant: str
     num_classes: int | None
+    content: str
     unknown: str
     kinds: dict[str, int]
     dtypes: dict[str, int]
@@ -83,8 +85,12 @@ class Inspection:
         """Return everything as plain values."""
         return asdict(self)
 
+    def plain(self) -> str:
+        """Return the facts as lines, none of them broken."""
+        return "\n".join(self._lines())
+
     def __rich__(self) -> RenderableType:
-        """Return the facts for a terminal; the tensors are in :func:`tensor_table`."""
+        """Return the facts for a terminal; the tensors are in :class:`TensorTable`."""
         from rich.console import Group
         from rich.text import Text
 
@@ -96,7 +102,8 @@ class Inspection:
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         yield f"file      {self.path}  ({self.format}, {self.bytes / 1e6:.1f} MB{inside})"
         name = " ".join(filter(None, (self.arch, self.variant)))
-        yield f"network   {name}{classes}, {self.framework}"
+        content = f", {self.content} alone" if self.content else ""
+        yield f"network   {name}{classes}{content}, {self.framework}"
         if self.unknown:
             yield f"          {self.unknown}"
         yield f"layers    {counted(self.kinds) or 'unknown'}"
@@ -138,8 +145,9 @@ def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspectio
         arch=layout.arch,
         variant=layout.variant,
         num_classes=layout.num_classes,
+        content=layout.content,
         unknown=unknown,
-        kinds=dict(Counter(layer.kind for layer in layout.layers)),
+        kinds=dict(Counter(layer.kind for layer in layout.layers if not layer.spare)),
         dtypes=dict(Counter(tensor.dtype for tensor in tensors if not tensor.alias_of)),
         tensors=tensors,
         skipped=dict(checkpoint.skipped),
@@ -169,17 +177,21 @@ def tensor_facts(checkpoint: Checkpoint) -> Iterator[TensorFacts]:
         yield TensorFacts(key, tensor.shape, tensor.dtype, tensor.nbytes, alias)
 
 
-def tensor_table(inspection: Inspection) -> Table:
-    """Return the table of all keys."""
-    from rich.table import Table
-    from rich.text import Text
+@dataclass(frozen=True)
+class TensorTable:
+    """The table of all keys of a file."""
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("key", "shape", "type", "same tensor as"):
-        table.add_column(title, overflow="fold")
-    for tensor in inspection.tensors:
-        # Text, not markup: a key may hold brackets.
-        table.add_row(
-            Text(tensor.key), str(list(tensor.shape)), tensor.dtype, Text(tensor.alias_of)
-        )
-    return table
+    tensors: tuple[TensorFacts, ...]
+
+    def plain(self) -> str:
+        """Return the table as lines, none of them broken."""
+        return "\n".join(plain_lines(self._rows()))
+
+    def __rich__(self) -> RenderableType:
+        """Return the table for a terminal."""
+        return rich_table(self._rows())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        titles = ("key", "shape", "type", "same tensor as")
+        rows = ((one.key, str(list(one.shape)), one.dtype, one.alias_of) for one in self.tensors)
+        return [titles, *rows]

@@ -14,12 +14,12 @@ from converters.layouts.network import framework_of
 MEND = "expected pkg.mod:factory or pkg.mod:factory(name=value, ...)"
 
 
-def build_model(text: str, framework: str) -> Any:
+def build_model(text: str, framework: str | None = None) -> Any:
     """Build the network that ``--model`` names.
 
     Args:
         text: ``pkg.mod:factory``, with literal keyword arguments in brackets if it needs any.
-        framework: whose network it must be.
+        framework: whose network it must be, None for either.
 
     Raises:
         InputError: there is no such factory, it fails, or gives something else.
@@ -38,10 +38,10 @@ def build_model(text: str, framework: str) -> Any:
         network = factory(**options)
     except Exception as error:
         raise InputError(f"--model {text}: the factory failed: {error!r}") from error
-    if framework_of(network) != framework:
+    found = framework_of(network)
+    if framework not in (None, found):
         raise InputError(
-            f"--model {text} is a network of {framework_of(network)}; --to {framework} needs one "
-            f"of {framework}"
+            f"--model {text} is a network of {found}; --to {framework} needs one of {framework}"
         )
     return network
 

@@ -12,6 +12,7 @@ from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
 from converters.planning.aim import aim_at
 from converters.planning.engine import plan_entries
+from converters.planning.hints import hints
 from converters.planning.settle import settle_layout
 from converters.planning.source import Source, without_prefix
 from converters.planning.target_names import named
@@ -45,6 +46,7 @@ class ConversionPlan:
         second_names: second name → first name of tensors that the target holds twice.
         inexact: what the target's network computes differently, one line each.
         allowed: the user allows it to.
+        hints: what to know when the target is loaded, one line each.
     """
 
     checkpoint: Checkpoint
@@ -56,6 +58,7 @@ class ConversionPlan:
     second_names: Mapping[str, str] = field(default_factory=dict)
     inexact: tuple[str, ...] = ()
     allowed: bool = False
+    hints: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -143,12 +146,23 @@ def plan_conversion(
         target_side.seconds,
         aim.inexact,
         allow_inexact,
+        tuple(hints(target_side.entries, to, target)),
     )
 
 
-def native_keys(checkpoint: Checkpoint) -> Mapping[str, str]:
-    """Return a checkpoint's keys by the names that this project has for them."""
-    return Source.of(checkpoint, checkpoint.framework, UserRules()).native().names
+def native_keys(checkpoint: Checkpoint, rules: UserRules | None = None) -> Mapping[str, str]:
+    """Return a checkpoint's keys by the names that this project has for them.
+
+    Args:
+        checkpoint: whose keys.
+        rules: the user's renames and drops.
+
+    Raises:
+        InputError: two keys get the same name, or a rule fits no key.
+    """
+    source = Source.of(checkpoint, checkpoint.framework, rules or UserRules())
+    dropped = {source.names[name] for name in source.dropped}
+    return {name: key for name, key in source.native().names.items() if key not in dropped}
 
 
 def detect(checkpoint: Checkpoint, *, origin: Framework = "torch") -> Layout:

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from converters.plan import Entry
+from converters.tables import plain_lines, rich_table
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
 
+# Columns of numbers.
+RIGHT = (1,)
 MEANING = {
     "copy": "as it is",
     "rename": "other name, same elements",
@@ -59,6 +62,8 @@ class ConversionReport:
         problems: what strictness would have refused; empty after a strict conversion.
         verified: the written file was read back and every tensor agreed bit for bit.
         inexact: what the target's network computes differently from the source's, in words.
+        content: which part of the network the source holds, '' if all.
+        hints: what to know when the target is loaded, in words.
     """
 
     source: FileFacts
@@ -73,6 +78,8 @@ class ConversionReport:
     problems: tuple[str, ...]
     verified: bool
     inexact: tuple[str, ...] = ()
+    content: str = ""
+    hints: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -83,39 +90,31 @@ class ConversionReport:
 
     def plain(self) -> str:
         """Return the report as lines, none of them broken: for a pipe or a file."""
-        rows = [(action, str(number), why) for action, number, why in self._rows()]
-        first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-        table = (f"{one:{first}} {two:>{second}} {three}" for one, two, three in rows)
+        table = plain_lines(list(self._rows()), RIGHT)
         return "\n".join((*self._head(), *table, *(text for text, _ in self._tail())))
 
     def __rich__(self) -> RenderableType:
         """Return the report for a terminal."""
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 1))
-        for justify in ("left", "right", "left"):
-            table.add_column(justify=justify)
-        for action, number, why in self._rows():
-            # Text, not markup: a key or a reason may hold brackets.
-            table.add_row(action, str(number), Text(why))
         tail = (Text(text, style=style) for text, style in self._tail())
-        return Group(*map(Text, self._head()), table, *tail)
+        return Group(*map(Text, self._head()), rich_table(list(self._rows()), RIGHT), *tail)
 
     def _head(self) -> Iterator[str]:
         network = " ".join(filter(None, (self.arch, self.variant)))
         classes = f", {self.num_classes} classes" if self.num_classes else ""
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
         yield f"source  {self.source.path}  ({self.source.format}{inside})"
-        yield f"network {network}{classes}"
+        content = f", {self.content} alone" if self.content else ""
+        yield f"network {network}{classes}{content}"
 
-    def _rows(self) -> Iterator[tuple[str, int | str, str]]:
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield the table of actions: how many, and what each means."""
         yield "action", "tensors", "what it means"
         for action, count in self.counts.items():
-            yield action, count, meaning(action, self.entries)
-        yield "all", len(self.entries), "source and target keys, each counted once"
+            yield action, str(count), meaning(action, self.entries)
+        yield "all", str(len(self.entries)), "source and target keys, each counted once"
 
     def _tail(self) -> Iterator[tuple[str, str]]:
         """Yield the lines behind the table, each with its style."""
@@ -123,6 +122,8 @@ class ConversionReport:
             yield f"skipped {name}: {what}", ""
         for line in self.inexact:
             yield f"inexact {line}", "yellow"
+        for line in self.hints:
+            yield f"hint    {line}", "cyan"
         for problem in self.problems:
             yield f"problem {problem}", "red"
         if self.target.format:

@@ -34,6 +34,7 @@ class Transform:
         undo: the way back, bit for bit but for the shape; None where there is none.
         undone: what the report calls the way back.
         exact: elements are moved and not computed.
+        slope: where elements are computed, the derivative at each of them.
     """
 
     action: str
@@ -43,12 +44,19 @@ class Transform:
     undo: Callable[[np.ndarray, DType], np.ndarray] | None
     undone: str = ""
     exact: bool = True
+    slope: Callable[[np.ndarray], np.ndarray] | None = None
 
     def called(self, *, inverse: bool) -> str:
         """Return what the report calls it in a direction."""
         return self.undone if inverse and self.undone else self.action
 
 
+# numpy warns of every signalling NaN and of every value that becomes infinite. NaN stays NaN, and
+# infinities are counted where they matter.
+_QUIET = np.errstate(invalid="ignore", over="ignore")
+
+
+@_QUIET
 def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return the values of a floating-point tensor exactly, in double precision."""
     if dtype.name == "bfloat16":
@@ -56,6 +64,7 @@ def to_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     return array.astype(np.float64)
 
 
+@_QUIET
 def from_float64(array: np.ndarray, dtype: DType) -> np.ndarray:
     """Return values in a floating-point type, rounded to the nearest, ties to even."""
     if dtype.name != "bfloat16":
@@ -78,8 +87,7 @@ def narrowed(array: np.ndarray, dtype: DType) -> np.ndarray:
     Raises:
         OverflowError: a finite value would become infinite.
     """
-    with np.errstate(over="ignore"):
-        made = from_float64(array, dtype)
+    made = from_float64(array, dtype)
     lost = int(np.sum(np.isinf(to_float64(made, dtype)) & np.isfinite(array)))
     if lost:
         raise OverflowError(f"{lost} of its values are beyond the range of {dtype.name}")
@@ -152,7 +160,7 @@ TRANSFORMS = {
     "copy": Transform("copy", _unchanged, _unchanged, _same, _same),
     "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
-    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False),
+    "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False, slope=np.sign),
     # The same elements in the same order; the entry says in which shape.
     "flatten": Transform("reshape", _flat, None, _same, _same),
     "row": Transform("reshape", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),

@@ -106,6 +106,10 @@ class UserRules:
                 raise InputError(f"--rules: no key fits {rule.pattern.pattern!r}; correct it")
         return names, dropped
 
+    def renamed(self, name: str) -> str:
+        """Return a key's name in the network, whether or not there is such a key."""
+        return self._renamed(name, set())
+
     def _renamed(self, name: str, fitted: set[UserRule]) -> str:
         for rule in self.renames:
             if match := rule.pattern.fullmatch(name):

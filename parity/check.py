@@ -5,30 +5,25 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from converters import ConverterError, RefusedError
-from parity import weights as crossing
+from converters import RefusedError
 from parity.arguments import as_arguments
-from parity.assemble import assemble, map_bounds
-from parity.backends import FloatType, require, unwrapped
+from parity.backends import require, unwrapped
+from parity.diagnose import diagnosed
 from parity.isolate import ISOLATION, isolated, wanted
-from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.passes import Carried, Passes
+from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
 from parity.result import ParityResult
-from parity.runs import compare_runs
-from parity.source import LiveRun, copy_as
-from parity.structure import Structure, structure_of
+from parity.structure import structure_of
 from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    import numpy as np
-
-CHECKS = ("forward",)
+    from parity.renaming import Rename
 
 
 def check_parity(
@@ -37,9 +32,9 @@ def check_parity(
     inputs: Any,
     *,
     tol: float = TOLERANCE,
-    checks: Sequence[str] = CHECKS,
+    checks: Sequence[str] = ("forward",),
     precision: Literal["float32", "float64", "both"] = "both",
-    rename: Mapping[str, str] | None = None,
+    rename: Rename | None = None,
     transfer: bool = True,
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
@@ -52,9 +47,13 @@ def check_parity(
         paddle_layer: The network that is to agree with it.
         inputs: One array or tensor, a tuple or list of them, or a mapping from arguments' names.
         tol: Bound of the float32 error, relative to the layer's largest value.
-        checks: What to check; only 'forward' exists.
+        checks: What to check. 'forward': what every call returns. 'backward': that, and the
+            gradients by what every call returned, by the inputs and by every parameter, from
+            seeded cotangents for all floating outputs.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
-        rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
+        rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
+            or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
+            out where there is only one way to do it, and listed as `assumed`.
         transfer: Run paddle's network with torch's weights, carried over by the
             converter. False takes its own weights as they stand, and lists which of them are not
             what the converter would have written: the way to test somebody's own conversion. Own
@@ -81,18 +80,11 @@ def check_parity(
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arguments(inputs)
-    structure = structure_of(ours, theirs, arrays, rename or {})
-    weights = _Weights(ours, theirs, structure, transfer, converted)
-    bounds = map_bounds(PRECISIONS[precision], tol, tol64)
+    structure = structure_of(ours, theirs, arrays, rename)
+    weights = Carried(ours, theirs, structure, transfer, converted)
+    passes = Passes(weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision])
     try:
-        runs = {
-            dtype: compare_runs(
-                *(LiveRun(network, arrays, dtype) for network in weights.copies(dtype)),
-                rename=structure.rename,
-                bound=bounds[dtype],
-            )
-            for dtype in PRECISIONS[precision]
-        }
+        result = passes.backward() if "backward" in checks else passes.forward()
         found, notes = weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
@@ -105,43 +97,19 @@ def check_parity(
             tol=tol,
             tol64=tol64,
         )
-        return _diagnosed(refused, weights, arrays)
-    result = assemble(
-        runs,
+        return diagnosed(refused, weights, arrays)
+    result = replace(
+        result,
         weights=found,
-        notes=notes,
-        tol=tol,
-        tol64=tol64,
+        notes=(*result.notes, *notes),
         versions=versions(),
         inputs=described(arrays),
+        assumed=structure.assumed,
+        checks=tuple(dict.fromkeys(checks)),
     )
-    result = replace(result, assumed=structure.assumed)
     if wanted(isolation, result):
         result = isolated(result, weights.copies, arrays, structure.rename)
-    return _diagnosed(result, weights, arrays)
-
-
-def _diagnosed(result: ParityResult, weights: _Weights, inputs: tuple[Any, ...]) -> ParityResult:
-    """Look for causes where something failed; with the right weights, as far as there are any."""
-    if result:
-        return result
-    from parity.diagnose import Patient, diagnose
-
-    right = weights.right()
-    carried = weights if right is None else replace(weights, carried=True)
-    patient = Patient(
-        weights.torch_module,
-        weights.paddle_layer,
-        inputs,
-        weights.structure.rename,
-        right if result.weights else None,
-        crossing.paddle_arrays(weights.paddle_layer),
-        carried.copies,
-    )
-    faults = result
-    if result.weights and right is not None:
-        faults = isolated(result, carried.copies, inputs, weights.structure.rename)
-    return replace(result, diagnosis=list(diagnose(faults, patient)))
+    return diagnosed(result, weights, arrays)
 
 
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
@@ -152,61 +120,3 @@ def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> No
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if isolation not in ISOLATION:
         raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """Decides whose weights the paddle copy runs with."""
-
-    torch_module: Any
-    paddle_layer: Any
-    structure: Structure
-    carried: bool
-    converted: str | os.PathLike[str] | None
-
-    def copies(self, dtype: FloatType) -> tuple[Any, Any]:
-        """Copy both networks in a precision and give paddle's its weights."""
-        torch_copy = copy_as(self.torch_module, dtype)
-        paddle_copy = copy_as(self.paddle_layer, dtype)
-        if self.carried or self._own_are_converted:
-            crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
-        return torch_copy, paddle_copy
-
-    @cached_property
-    def _own_are_converted(self) -> bool:
-        # Then float64 may have the conversion's values, which rounding to float32 took from them.
-        found, notes = self.differences()
-        return not found and not notes and self.converted is None
-
-    def right(self) -> dict[str, np.ndarray] | None:
-        """Convert the caller's weights; None where the converter cannot."""
-        try:
-            return self._converted(self.torch_module, self.paddle_layer)
-        except ConverterError:
-            return None
-
-    def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
-        return crossing.transfer(
-            torch_module,
-            paddle_layer,
-            self.structure.key_rename,
-            leave_out=self.structure.left_out,
-            keep=self.structure.kept,
-        )
-
-    def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:
-        """Compare the caller's own weights, or the converted file, with the conversion.
-
-        Returns:
-            The differences, and why they could not be had where the converter does not know the
-            network: whoever brings weights of their own needs no converter.
-        """
-        if self.carried and self.converted is None:
-            return (), ()
-        try:
-            expected = self._converted(self.torch_module, self.paddle_layer)
-        except ConverterError as error:
-            return (), (f"weights were not compared with a conversion: {error}",)
-        if self.converted is not None:
-            return crossing.differences(expected, crossing.read_file(self.converted)), ()
-        return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()

@@ -6,14 +6,18 @@ fault does not hide another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from parity.causes import layers, own_forward, static, weights
+from parity.causes import layers, static
+from parity.causes.settings import MEASURED
+from parity.causes.weights import Wrong, explain
+from parity.isolate import isolated
 from parity.pair import partners
 from parity.result import Diagnosis
 from parity.source import LiveRun
 from parity.suspect import collect
+from parity.weights import paddle_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.passes import Carried
     from parity.record import CallKey
     from parity.result import ParityResult
     from parity.suspect import Suspect
@@ -59,6 +64,35 @@ class Patient:
         return dict(partners(ours, theirs, self.rename))
 
 
+def diagnosed(
+    result: ParityResult, weights: Carried, inputs: tuple[np.ndarray, ...]
+) -> ParityResult:
+    """Look for causes where something failed; what passed comes back as it is.
+
+    Args:
+        result: What the check found.
+        weights: Makes copies of the networks; only read.
+        inputs: The positional arguments of both.
+    """
+    if result:
+        return result
+    right = weights.right()
+    carried = weights if right is None else replace(weights, carried=True)
+    rename = weights.structure.rename
+    patient = Patient(
+        weights.torch_module,
+        weights.paddle_layer,
+        inputs,
+        rename,
+        right if result.weights else None,
+        paddle_arrays(weights.paddle_layer),
+        carried.copies,
+    )
+    again = result.layers and result.weights and right is not None
+    faults = isolated(result, carried.copies, inputs, rename) if again else result
+    return replace(result, diagnosis=list(diagnose(faults, patient)))
+
+
 def diagnose(result: ParityResult, patient: Patient) -> tuple[Diagnosis, ...]:
     """Find the causes of what a check found; likeliest first, each confirmed.
 
@@ -66,7 +100,8 @@ def diagnose(result: ParityResult, patient: Patient) -> tuple[Diagnosis, ...]:
         result: What the check found; its faults are those with the right weights.
         patient: The networks.
     """
-    found = [*_weights(patient)]
+    order = {layer.name: place for place, layer in reversed([*enumerate(result.layers)])}
+    found = sorted(_weights(patient), key=lambda told: order.get(told.layer, len(order)))
     if not result.layers:
         found += static.examine(patient.torch_module, patient.paddle_layer, patient.paths)
     for suspect in _suspects(result, patient):
@@ -84,6 +119,9 @@ def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
         path = paths.get(f"{ours}.{child}" if ours else child, "")
         return path.removeprefix(f"{theirs}.") if path else child
 
+    # It loads both frameworks.
+    from parity.causes import own_forward
+
     return own_forward.examine(suspect, below)
 
 
@@ -92,8 +130,8 @@ def _suspects(result: ParityResult, patient: Patient) -> Iterator[Suspect]:
     if not keys:
         return
     dtype: FloatType = "float64" if "float64" in result.precisions else "float32"
-    runs = (LiveRun(network, patient.inputs, dtype) for network in patient.copies(dtype))
-    found = collect(*runs, keys, rename=patient.rename, exchange_given=keys)
+    ours, theirs = (LiveRun(one, patient.inputs, dtype) for one in patient.copies(dtype))
+    found = collect(ours, theirs, keys, rename=patient.rename, exchange_given=keys)
     yield from (found[key] for key in keys if key in found)
 
 
@@ -109,8 +147,8 @@ def _weights(patient: Patient) -> Iterator[Diagnosis]:
     for layer in dict.fromkeys(owner(key) for key in wrong):
         module = patient.torch_module.get_submodule(layer)
         keys = [key for key in wrong if owner(key) == layer]
-        told = weights.explain(
-            weights.Wrong(
+        told = explain(
+            Wrong(
                 layer,
                 type(module).__name__,
                 {key: patient.right[key] for key in keys},
@@ -120,7 +158,7 @@ def _weights(patient: Patient) -> Iterator[Diagnosis]:
             )
         )
         if told is not None:
-            yield Diagnosis(told.cause, layer, told.evidence, told.mend, layers.MEASURED)
+            yield Diagnosis(told.cause, layer, told.evidence, told.mend, MEASURED)
 
 
 def _same_bits(one: np.ndarray, other: np.ndarray) -> bool:

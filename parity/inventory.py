@@ -27,11 +27,13 @@ class Unit:
         torch_path: Its path as torch's classes would name it.
         signature: Its kind, and the shapes of its weights as torch has them. No settings, and no
             biases: what differs there is to be found, not to keep partners apart.
+        folded: It is an in-place ABN, whose scale is |weight| + eps.
     """
 
     path: str
     torch_path: str
     signature: Signature
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Inventory:
             ours = backend_of(self.network).name == "torch" or layer.paddle is None
             path = self.first.get(layer.path if ours else str(layer.paddle))
             if path is not None and path not in found:
-                found[path] = Unit(path, layer.path, _signature(layer))
+                folded = layer.kind == "inplace_abn"
+                found[path] = Unit(path, layer.path, _signature(layer), folded)
         return found
 
     @cached_property
@@ -108,6 +111,7 @@ def _within(path: str, outer: str) -> bool:
 
 
 def _signature(layer: Layer) -> Signature:
-    rows = {row.torch for row in layer.rows if row.paddle is not None and not row.zero}
-    shapes = ((name, tuple(shape)) for name, shape in layer.shapes.items() if name in rows)
+    rows = (row for row in layer.rows if row.paddle is not None and not row.zero)
+    told = {row.torch for row in rows} - {"bias"}
+    shapes = ((name, tuple(shape)) for name, shape in layer.shapes.items() if name in told)
     return SAME_KIND.get(layer.kind, layer.kind), tuple(sorted(shapes))

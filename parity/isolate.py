@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.assemble import map_bounds
 from parity.blame import Blame, blame
+from parity.error_map import MOST_MAPS
 from parity.forced import forced_run
 from parity.precision import State
 from parity.source import LiveRun
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.record import CallKey
-    from parity.result import ParityResult
+    from parity.result import LayerResult, ParityResult, TensorResult
 
 ISOLATION = ("auto", "always", "never")
 #: A parent that hands over wrong values hides what its child does with right ones: one more run
@@ -59,9 +60,25 @@ def isolated(
         for layer in result.layers
         for key in [(layer.name, layer.call)]
     )
+    layers = _with_fewer_maps(layers)
     known = {(layer.name, layer.call) for layer in layers}
     faults = tuple(key for key in found.faults if key in known)
     return replace(result, layers=layers, faults=faults)
+
+
+def _with_fewer_maps(layers: tuple[LayerResult, ...]) -> tuple[LayerResult, ...]:
+    # Maps of own errors come first: what is inherited shows the same fault again, smeared.
+    left = MOST_MAPS - sum(tensor.where is not None for x in layers for tensor in x.own)
+
+    def kept(tensor: TensorResult) -> TensorResult:
+        nonlocal left
+        left -= tensor.where is not None
+        return tensor if left >= 0 else replace(tensor, where=None)
+
+    return tuple(
+        replace(x, tensors=tuple(map(kept, x.tensors)), inputs=tuple(map(kept, x.inputs)))
+        for x in layers
+    )
 
 
 def _blamed(

@@ -96,7 +96,7 @@ class Pairing:
         self.order: list[CallKey] = []
         self.strangers: list[Unpaired] = []
         self._events = events
-        self._paths = paths
+        self.paths = paths
         self._theirs = set(paths.values())
         self._waiting: dict[Wanted, Event] = {}
         self._left_over: list[Unpaired] = []
@@ -124,7 +124,7 @@ class Pairing:
         for event in self._events:
             if isinstance(event, Record):
                 self.order.append(event.key)
-            theirs = self._paths.get(event.path)
+            theirs = self.paths.get(event.path)
             if theirs is None:
                 if isinstance(event, Record):
                     self._left_over.append(_unpaired(event))

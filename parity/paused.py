@@ -7,25 +7,21 @@ always waits. Record after record can then be compared in place, without a copy 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
-
-from parity.record import run
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    import numpy as np
-
-    from parity.backends import FloatType
-    from parity.record import Event
+T = TypeVar("T")
 
 
 class _Stopped(BaseException):
     """Ends the paused thread; no forward may take it for an error of its own."""
 
 
-class PausedRun:
-    """Iterates over the records of a run, and on request over the starts of its calls.
+class PausedRun(Generic[T]):
+    """Iterates over the records of a run: of calls, of their starts, of gradients.
 
     Their arrays hold until the next one is asked for.
 
@@ -33,30 +29,21 @@ class PausedRun:
     was.
     """
 
-    def __init__(
-        self,
-        network: Any,
-        inputs: tuple[np.ndarray, ...],
-        dtype: FloatType,
-        *,
-        starts: bool = False,
-    ) -> None:
-        """Prepare a run; it starts when the first record is asked for. See `parity.record.run`.
+    def __init__(self, work: Callable[[Callable[[T], None]], Any]) -> None:
+        """Prepare a run; it starts when the first record is asked for.
 
         Args:
-            network: A torch Module or paddle Layer.
-            inputs: Its positional arguments.
-            dtype: The precision of the run.
-            starts: Stand still where a call starts, too.
+            work: Runs the network, and calls what it is given with each record.
         """
-        self._record: Event | None = None
-        self._starts = starts
+        #: What `work` returned, once the run is complete.
+        self.returned: Any = None
+        self._record: T | None = None
         self._error: BaseException | None = None
         self._stop = False
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._work, args=(network, inputs, dtype))
+        self._thread = threading.Thread(target=self._work, args=(work,))
 
-    def __enter__(self) -> PausedRun:
+    def __enter__(self) -> PausedRun[T]:
         """Start the thread, which waits."""
         self._thread.start()
         return self
@@ -72,12 +59,12 @@ class PausedRun:
         self._go.release()
         self._thread.join()
 
-    def __iter__(self) -> PausedRun:
+    def __iter__(self) -> PausedRun[T]:
         """Iterate over the rest of the run."""
         return self
 
-    def __next__(self) -> Event:
-        """Run to the next record or start.
+    def __next__(self) -> T:
+        """Run to the next record.
 
         Raises:
             StopIteration: The run is complete.
@@ -92,11 +79,10 @@ class PausedRun:
             raise StopIteration
         return self._record
 
-    def _work(self, network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType) -> None:
+    def _work(self, work: Callable[[Callable[[T], None]], Any]) -> None:
         try:
             self._wait()
-            given = self._hand_over if self._starts else None
-            run(network, inputs, self._hand_over, dtype, share=True, given=given)
+            self.returned = work(self._hand_over)
         except _Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
@@ -105,7 +91,7 @@ class PausedRun:
             self._record = None
             self._stands.release()
 
-    def _hand_over(self, record: Event) -> None:
+    def _hand_over(self, record: T) -> None:
         self._record = record
         self._stands.release()
         self._wait()

@@ -21,6 +21,8 @@ TOLERANCE = 1e-5
 #: differences in meaning worth the name (an epsilon of 1.1e-5 for 1e-5) show 1e-7 and more.
 TOLERANCE_FLOAT64 = 1e-11
 
+#: What can be checked; see `parity.check.check_parity`.
+CHECKS = ("forward", "backward")
 #: The runs that a choice of precision stands for.
 PRECISIONS: dict[str, tuple[FloatType, ...]] = {
     "float32": ("float32",),

@@ -8,7 +8,7 @@ the hook runs: an in-place activation may overwrite them a moment later.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
+#: The network's own call.
+ROOT: CallKey = ("", 0)
 
 
 class NetworkError(RuntimeError):
@@ -117,6 +119,7 @@ Event = Record | Given
 Replacement = Mapping[str, "np.ndarray"]
 Consumer = Callable[[Record], Replacement | None]
 GivenConsumer = Callable[[Given], Replacement | None]
+Watch = Callable[[CallKey, "list[tuple[str, Any]]"], None]
 
 
 @dataclass(frozen=True)
@@ -171,15 +174,19 @@ class Recorder:
         *,
         share: bool = False,
         given: GivenConsumer | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Start with nothing called; see `run` for the arguments."""
         self._share = share
+        self._watch = watch
         self._backend = backend
         self._consumer = consumer
         self._given = given
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
+        #: Floors by call that came after its record: those of its backward pass.
+        self.late: defaultdict[CallKey, list[Floor]] = defaultdict(list)
 
     @property
     def where(self) -> str:
@@ -188,7 +195,14 @@ class Recorder:
 
     def noting(self) -> Callable[[Floor], None]:
         """Give what puts a single-precision kernel down to the call that is now under way."""
-        return self._running[-1].floors.append if self._running else lambda _: None
+        if not self._running:
+            return self.late[ROOT].append
+        call = self._running[-1]
+
+        def note(floor: Floor) -> None:
+            call.floors.append(floor)  # another list once its record is written
+
+        return note
 
     def enter(self, path: str, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
@@ -211,6 +225,8 @@ class Recorder:
         """
         call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
+        if self._watch is not None:
+            self._watch(call.key, tensors)
         reply = self._consumer(
             Record(
                 path=call.key[0],
@@ -224,6 +240,7 @@ class Recorder:
                 floors=tuple(call.floors),
             )
         )
+        call.floors = self.late[call.key]
         new = self._returned_instead(call, tensors, reply) if reply else None
         for caller_has, worked_on, version in call.exchanged:
             # The caller sees what an in-place operation did to its tensor.
@@ -307,6 +324,7 @@ def observe(
     *,
     share: bool = False,
     given: GivenConsumer | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
@@ -316,12 +334,13 @@ def observe(
         consumer: Called with each record as the call completes.
         share: See `run`.
         given: See `run`.
+        watch: Shown the tensors that each call returned, by slot.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer, share=share, given=given)
+    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path)))
@@ -363,26 +382,39 @@ def run(
         NetworkError: The network's forward raised.
     """
     backend = backend_of(network)
-    tensors = tuple(backend.argument(network, _as(array, dtype)) for array in inputs)
+    tensors = tuple(backend.argument(network, as_dtype(array, dtype)) for array in inputs)
     positional, named = split(tensors, as_arguments(inputs).names)
-    exact = backend.exact_kernels if dtype == "float64" else _as_they_are
     with (
-        backend.inference(network, dtype),
+        backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact(recorder.noting),
+        exact_kernels(network, dtype, recorder),
+        explained(network, recorder),
     ):
-        try:
-            network(*positional, **named)
-        except Exception as error:
-            text = str(error).strip().splitlines()
-            raise NetworkError(
-                f"the {backend.name} network stopped in {recorder.where!r} "
-                f"({type(error).__name__}: {text[-1] if text else 'no message'})"
-            ) from error
+        network(*positional, **named)
 
 
-def _as_they_are(_: Any) -> AbstractContextManager[None]:
-    return nullcontext()
+def exact_kernels(
+    network: Any, dtype: FloatType, recorder: Recorder
+) -> AbstractContextManager[None]:
+    """Let exact results stand in for single-precision kernels of a float64 run."""
+    if dtype != "float64":
+        return nullcontext()
+    return backend_of(network).exact_kernels(recorder.noting)
+
+
+@contextmanager
+def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        raise NetworkError(
+            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"({type(error).__name__}: {text[-1] if text else 'no message'})"
+        ) from error
 
 
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:
@@ -402,5 +434,6 @@ def never_called(network: Any, called: set[str]) -> tuple[str, ...]:
     )
 
 
-def _as(array: np.ndarray, dtype: FloatType) -> np.ndarray:
+def as_dtype(array: np.ndarray, dtype: FloatType) -> np.ndarray:
+    """Cast a floating array; others stay as they are."""
     return array.astype(dtype) if array.dtype.kind == "f" else array

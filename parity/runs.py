@@ -5,6 +5,7 @@ Only numbers are kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from parity.source import Source
 
 
+#: One tensor that a call returned: the call and the tensor's slot.
+Place = tuple[CallKey, str]
 #: Classes that are made of other sublayers in either framework.
 WHOLE = frozenset({"MultiheadAttention", "MultiHeadAttention", "LSTM", "GRU", "RNN", "SimpleRNN"})
 
@@ -83,16 +86,31 @@ def lone(ours: Value | None) -> Slot:
     return Slot(shape, TensorError(None, 0.0, fault=f"only {side} returns it"))
 
 
+#: Shown each pair of returned tensors once, with torch's record.
+Seen = Callable[[Record, "np.ndarray", "np.ndarray"], None]
+
+
 @dataclass
-class _Comparer:
-    """Consumes paddle's records and keeps numbers only."""
+class Comparer:
+    """Consumes paddle's records and keeps numbers only.
+
+    Attributes:
+        pairing: Finds torch's record of each.
+        maps: Draws the run's first failures.
+        seen: See `Seen`.
+        calls: The errors, by torch's call.
+        partners: Torch's call and slot by paddle's, of every tensor that both returned.
+    """
 
     pairing: Pairing
     maps: FirstMaps
+    seen: Seen | None = None
     calls: dict[CallKey, CallErrors] = field(default_factory=dict)
+    partners: dict[Place, Place] = field(default_factory=dict)
     last: tuple[np.ndarray, np.ndarray, TensorError] | None = None
 
     def __call__(self, theirs: Record) -> None:
+        """Measure one call."""
         ours = self.pairing.partner(theirs)
         if ours is not None:
             self.calls[ours.key] = CallErrors(
@@ -101,13 +119,37 @@ class _Comparer:
                 kind=ours.kind,
                 paddle_kind=theirs.kind,
                 parent=ours.parent,
-                outputs=self._compare(ours.outputs, theirs.outputs),
+                outputs=self._compare_outputs(ours, theirs),
                 inputs=self._compare_common(ours.inputs, theirs.inputs),
                 floors=theirs.floors,
             )
 
-    def _compare(self, ours: tuple[Value, ...], theirs: tuple[Value, ...]) -> dict[str, Slot]:
-        return {slot: self._slot(*pair) for slot, *pair in aligned(ours, theirs)}
+    def finish(self, silent: Callable[[set[str]], tuple[str, ...]]) -> RunErrors:
+        """Run torch to its end and put everything in its order.
+
+        Args:
+            silent: Gives the paths of torch's modules that are not among those called.
+        """
+        torch_only = self.pairing.left_over()
+        order = self.pairing.order
+        calls = {key: self.calls[key] for key in order if key in self.calls}
+        whole = _Whole(calls, self.pairing.paths)
+        never = silent({path for path, _ in order})
+        return RunErrors(
+            calls,
+            tuple(call for call in torch_only if not whole.holds_ours(call.path)),
+            tuple(call for call in self.pairing.strangers if not whole.holds_theirs(call.path)),
+            tuple(path for path in never if not whole.holds_ours(path)),
+        )
+
+    def _compare_outputs(self, ours: Record, theirs: Record) -> dict[str, Slot]:
+        pairs = aligned(ours.outputs, theirs.outputs)
+        for slot, a, b in pairs:
+            if a is not None and b is not None:
+                self.partners[theirs.key, b.slot] = ours.key, slot
+                if self.seen is not None and not self._cached(a.array, b.array):
+                    self.seen(ours, a.array, b.array)
+        return {slot: self._slot(a, b) for slot, a, b in pairs}
 
     def _compare_common(
         self, ours: tuple[Value, ...], theirs: tuple[Value, ...]
@@ -122,11 +164,14 @@ class _Comparer:
 
     def _measured(self, ours: np.ndarray, theirs: np.ndarray) -> Slot:
         # A container that returns its last child's tensors brings the same arrays again.
-        if self.last and self.last[0] is ours and self.last[1] is theirs:
+        if self.last and self._cached(ours, theirs):
             return Slot(ours.shape, self.last[2])
         error = tensor_error(ours, theirs)
         self.last = ours, theirs, error
         return Slot(ours.shape, error, self.maps.draw(ours, theirs, error))
+
+    def _cached(self, ours: np.ndarray, theirs: np.ndarray) -> bool:
+        return self.last is not None and self.last[0] is ours and self.last[1] is theirs
 
 
 def compare_runs(
@@ -145,19 +190,9 @@ def compare_runs(
     """
     paths = partners(ours.paths(), theirs.paths(), rename)
     with ours.paused() as records:
-        pairing = Pairing(records, paths)
-        comparer = _Comparer(pairing, FirstMaps(bound))
+        comparer = Comparer(Pairing(records, paths), FirstMaps(bound))
         theirs.stream(comparer)
-        torch_only = pairing.left_over()
-    calls = {key: comparer.calls[key] for key in pairing.order if key in comparer.calls}
-    silent = ours.never_called({path for path, _ in pairing.order})
-    whole = _Whole(calls, paths)
-    return RunErrors(
-        calls,
-        tuple(call for call in torch_only if not whole.holds_ours(call.path)),
-        tuple(call for call in pairing.strangers if not whole.holds_theirs(call.path)),
-        tuple(path for path in silent if not whole.holds_ours(path)),
-    )
+        return comparer.finish(ours.never_called)
 
 
 class _Whole:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from parity.backends import backend_of
+from parity.backward import run_through
 from parity.paused import PausedRun
 from parity.record import NetworkError, never_called, run
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
-    from parity.record import Consumer, Event, GivenConsumer
+    from parity.backward import Backward, Gradient, GradientConsumer
+    from parity.precision import Floor
+    from parity.record import CallKey, Consumer, Event, GivenConsumer
 
 
 class Source(Protocol):
@@ -61,13 +64,23 @@ class LiveRun:
         """Give the paths of all modules."""
         return {path for path, _ in backend_of(self.network).modules(self.network)}
 
-    def paused(self, *, starts: bool = False) -> PausedRun:
+    def paused(self, *, starts: bool = False) -> PausedRun[Event]:
         """Run step by step; `starts`: stand still where a call starts, too."""
-        return PausedRun(self.network, self.inputs, self.dtype, starts=starts)
+        return PausedRun(lambda act: self.stream(act, act if starts else None))
 
     def stream(self, consumer: Consumer, given: GivenConsumer | None = None) -> None:
         """Run through; see `parity.record.run` for values that the consumers give back."""
         run(self.network, self.inputs, consumer, self.dtype, share=True, given=given)
+
+    def paused_through(self, backward: Backward) -> PausedRun[Event | Gradient]:
+        """Run step by step, then backward; a gradient holds until the next one is asked for."""
+        return PausedRun(lambda act: self.stream_through(act, act, backward))
+
+    def stream_through(
+        self, consumer: Consumer, gradients: GradientConsumer, backward: Backward
+    ) -> dict[CallKey, list[Floor]]:
+        """Run through, forward and backward; see `parity.backward.run_through`."""
+        return run_through(self.network, self.inputs, consumer, gradients, self.dtype, backward)
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List modules with weights that are not among those called."""

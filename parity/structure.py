@@ -18,6 +18,7 @@ from parity.align import aligned_in_order, only_ones
 from parity.inventory import Inventory, Unit
 from parity.pair import NO_PARTNER, Unpaired, renamed
 from parity.record import run
+from parity.renaming import Rename, renaming_of
 from parity.source import copy_as
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ class Structure:
         assumed: The pairs that are no matter of names.
         torch_only: Layers with weights that were called in torch and have no partner.
         paddle_only: The same in paddle.
-        left_out: Torch paths whose tensors are not carried over: layers without a partner that are
-            never called, and second paths of shared layers.
+        left_out: Torch paths and keys whose tensors are not carried over: layers without a partner
+            that are never called, second paths of shared layers, what the caller drops.
         kept: Paddle layers without a partner that are never called, by all their paths.
+        folded: Those of the converter's paths that are an in-place ABN in torch.
     """
 
     rename: Mapping[str, str]
@@ -69,13 +71,14 @@ class Structure:
     paddle_only: tuple[Unpaired, ...] = ()
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
 
 
 def structure_of(
     torch_module: Any,
     paddle_layer: Any,
     inputs: tuple[np.ndarray, ...],
-    rename: Mapping[str, str],
+    rename: Rename | None = None,
 ) -> Structure:
     """Find out which layers are partners.
 
@@ -85,24 +88,27 @@ def structure_of(
         torch_module: The reference; it is only read.
         paddle_layer: The network in question; it is only read.
         inputs: The positional arguments of both.
-        rename: Torch path prefix to paddle path prefix, as the caller has it.
+        rename: The caller's renames.
 
     Raises:
         NetworkError: A network's forward raised, or it cannot be copied.
+        converters.InputError: A rule of the caller's fits nothing.
     """
-    search = _Search(Inventory(torch_module), Inventory(paddle_layer), dict(rename))
+    said = renaming_of(rename, torch_module)
+    search = _Search(Inventory(torch_module), Inventory(paddle_layer), dict(said.paths))
     try:
         search.by_name()
     except ConverterError:
         # Without rules for all layers nothing is known of their shapes: names have to do.
-        return Structure(rename, rename)
+        return Structure(said.paths, said.paths, left_out=said.dropped)
     if search.open_ours or search.open_theirs:
         search.kinds = _kinds_called(torch_module, inputs), _kinds_called(paddle_layer, inputs)
         search.by_wrapper()
         search.by_order()
     search.by_content()
     search.by_name()
-    return search.found()
+    found = search.found()
+    return replace(found, left_out=(*found.left_out, *said.dropped))
 
 
 def _kinds_called(network: Any, inputs: tuple[np.ndarray, ...]) -> dict[str, str]:
@@ -205,6 +211,7 @@ class _Search:
             paddle_only=_lone(self.theirs, theirs, self.kinds[1]),
             left_out=(*_unused(self.ours, ours, self.kinds[0]), *self._second(key_names)),
             kept=_unused(self.theirs, theirs, self.kinds[1]),
+            folded=tuple(keys[path] for path in keys if self.ours.units[path].folded),
         )
 
     def _second(self, names: Mapping[str, str]) -> Iterator[str]:

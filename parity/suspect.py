@@ -68,7 +68,7 @@ class Suspect:
         dtype: FloatType = "float64" if self.double else "float32"
         exact = backend.exact_kernels(lambda: lambda _: None)
         try:
-            with backend.inference(self.paddle_layer, dtype), exact:
+            with backend.running(self.paddle_layer, dtype), exact:
                 output = layer(*args, **kwargs)
         except Exception:  # noqa: BLE001 - a hypothesis that cannot run is a wrong one
             return float("inf")

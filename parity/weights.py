@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
+from converters.convert import converted_arrays, plan_state_dict
+from converters.user_rules import UserRules
 from parity.backends import backend_of
 from parity.pair import renamed
 
@@ -39,6 +42,7 @@ def transfer(
     *,
     leave_out: Collection[str] = (),
     keep: Collection[str] = (),
+    folded: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Convert a torch network's weights for a paddle network, in torch's own precision.
 
@@ -49,9 +53,10 @@ def transfer(
         torch_module: Where the weights come from.
         paddle_layer: Whose layer kinds settle every layout; it is only read.
         rename: Torch path prefix to paddle path prefix, as in `check_parity`.
-        leave_out: Torch layers that no output depends on and paddle does not have.
+        leave_out: Torch layers, or keys, that are not carried over.
         keep: Paddle layers that no output depends on and torch does not have: their own weights
             are given back.
+        folded: Norms that are an in-place ABN in torch, by their paths after renaming.
 
     Returns:
         Paddle's keys and their values, ready for `set_state_dict`.
@@ -60,24 +65,58 @@ def transfer(
         converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
-    names = rename or {}
-    state: dict[str, Any] = {}
-    twice = []
-    for key, value in torch_module.state_dict().items():
-        if not _lies_in(key, leave_out):
-            name = renamed(key, names)
-            twice += [f"{key} would become {name}, as another does"] if name in state else []
-            state[name] = value
-    if twice:
-        raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+    keys, kept = Keys(rename or {}, leave_out, keep, folded), _Below(keep)
     whole = paddle_arrays(paddle_layer) if keep else {}
-    with _without(paddle_layer, keep):
-        converted = converters.convert_state_dict(state, paddle_layer)
-    return {**{key: value for key, value in whole.items() if _lies_in(key, keep)}, **converted}
+    plan, _ = keys.planned(torch_module, paddle_layer)
+    converted = converted_arrays(plan)
+    return {**{key: value for key, value in whole.items() if key in kept}, **converted}
 
 
-def _lies_in(key: str, paths: Collection[str]) -> bool:
-    return any(key.startswith(f"{path}.") for path in paths)
+@dataclass(frozen=True)
+class Keys:
+    """How torch's keys become paddle's; see `transfer` for the fields."""
+
+    rename: Mapping[str, str]
+    leave_out: Collection[str] = ()
+    keep: Collection[str] = ()
+    folded: Collection[str] = ()
+
+    def planned(
+        self, torch_module: Any, paddle_layer: Any
+    ) -> tuple[converters.ConversionPlan, dict[str, str]]:
+        """Plan the conversion of a torch network's weights.
+
+        Returns:
+            The plan, and torch's key by the key that the plan has for it.
+
+        Raises:
+            converters.RefusedError: Two layers get the same name.
+            converters.InputError: The paddle network holds a layer for which there is no rule.
+        """
+        left_out = _Below(self.leave_out)
+        state: dict[str, Any] = {}
+        names: dict[str, str] = {}
+        twice = []
+        for key, value in torch_module.state_dict().items():
+            if key not in left_out:
+                name = renamed(key, self.rename)
+                twice += [f"{key} would become {name}, as another does"] if name in state else []
+                state[name], names[name] = value, key
+        if twice:
+            raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
+        rules = UserRules.of(kinds={re.escape(path): "inplace_abn" for path in self.folded})
+        with _without(paddle_layer, self.keep):
+            return plan_state_dict(state, paddle_layer, rules=rules), names
+
+
+class _Below:
+    """The keys that are among some paths, or lie below one."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._paths, self._prefixes = set(paths), tuple(f"{path}." for path in paths)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._paths or key.startswith(self._prefixes)
 
 
 @contextmanager

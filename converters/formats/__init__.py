@@ -17,6 +17,7 @@ from converters.formats import (
     torch_tar,
     torch_zip,
 )
+from converters.formats.lookalikes import told_by_beginning
 from converters.formats.wrappers import choose_tensors
 
 # In this order: the legacy signature is also the beginning of a plain pickle.
@@ -26,18 +27,6 @@ FORMATS: tuple[ModuleType, ...] = (
     torch_tar,
     safetensors_file,
     pdparams,
-)
-
-# What people have instead of a checkpoint, by how it begins.
-LOOKALIKES = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"),
-    (b"<!DOCTYPE", "an HTML page: the download gave a web page instead of the file"),
-    (b"<html", "an HTML page: the download gave a web page instead of the file"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (
-        b"\0" * 16,
-        "a lone tensor without a key (Paddle's use_binary_format): save a dict of it instead",
-    ),
 )
 
 
@@ -71,7 +60,7 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
                 files=(path,),
                 maps=(data,),
             )
-    raise InputError(f"{path}: {describe_unknown(data)}")
+    raise InputError(f"{path}: {told_by_beginning(data)}")
 
 
 def read_content(form: ModuleType, path: Path, data: memoryview) -> Any:
@@ -101,17 +90,3 @@ def map_file(path: Path) -> memoryview:
         raise InputError(f"{path}: the file is empty; download or save it again") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def describe_unknown(data: memoryview) -> str:
-    """Return what a file that is no checkpoint seems to be, and how to mend it."""
-    if bytes(data[257:262]) == b"ustar":
-        return "a real tar archive: unpack it and give the file inside"
-    head = bytes(data[:64]).lstrip()
-    for start, meaning in LOOKALIKES:
-        if head.lower().startswith(start.lower()):
-            return meaning
-    return (
-        f"no known checkpoint format (it begins with {bytes(data[:8])!r}); "
-        "expected torch (zip or legacy), safetensors or .pdparams"
-    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converters.errors import InputError
+from converters.formats.lookalikes import told_by_global
 
 Globals = Mapping[tuple[str, str], "Known"]
 # What a broken pickle makes the opcodes run into.
@@ -146,10 +147,7 @@ class PickleMachine:
         """
         known = self.known.get((module, name))
         if known is None:
-            raise InputError(
-                f"{self.where}: refused, the file asks to run {f'{module}.{name}'!r}, which is not "
-                "on the list of known names; save the weights alone (the state dict) and try again"
-            )
+            raise InputError(f"{self.where}: {told_by_global(self.where, f'{module}.{name}')}")
         return known
 
     def apply(self, function: Any, arguments: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from converters.errors import InputError
 from converters.formats.content import Content, Head, facts_in
+from converters.formats.lookalikes import told_by_members
 from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
 from converters.formats.pickle_machine import PickleMachine, StateDict
@@ -80,13 +81,14 @@ def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
     """Return the folder that all members lie in.
 
     Raises:
-        InputError: there is no ``data.pkl`` one folder down: not written by torch.save.
+        InputError: there is no ``data.pkl`` one folder down, or more: not written by torch.save.
     """
+    if told := told_by_members(path, members):
+        raise InputError(f"{path}: {told}")
     roots = [name.removesuffix("/data.pkl") for name in members if name.endswith("/data.pkl")]
     roots = [root for root in roots if "/" not in root]
     if len(roots) != 1:
-        hint = " (a TorchScript file)" if any(n.endswith("constants.pkl") for n in members) else ""
-        raise InputError(f"{path}: a zip file without one data.pkl{hint}: no torch checkpoint")
+        raise InputError(f"{path}: a zip file without one data.pkl: no torch checkpoint")
     return roots[0]
 
 

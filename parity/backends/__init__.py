@@ -83,8 +83,10 @@ class Backend(Protocol):
     def version(self, tensor: Any) -> int:
         """Count a tensor's in-place changes so far."""
 
-    def inference(self, network: Any, dtype: FloatType) -> AbstractContextManager[None]:
-        """Run under evaluation mode without gradients, float32 multiplied in full (no TF32).
+    def running(
+        self, network: Any, dtype: FloatType, *, gradients: bool = False, training: bool = False
+    ) -> AbstractContextManager[None]:
+        """Run under evaluation mode without gradients, or with them, or under training mode.
 
         Training flags, the generator of random numbers and the default dtype are what they
         were when the context ends, also by an exception.

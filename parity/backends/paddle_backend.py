@@ -114,20 +114,28 @@ class PaddleBackend:
         return int(tensor.inplace_version)
 
     @contextmanager
-    def inference(self, network: paddle.nn.Layer, dtype: FloatType) -> Iterator[None]:
-        """Run in evaluation mode without gradients, and restore every flag."""
+    def running(
+        self,
+        network: paddle.nn.Layer,
+        dtype: FloatType,
+        *,
+        gradients: bool = False,
+        training: bool = False,
+    ) -> Iterator[None]:
+        """Run in one mode, with gradients or without, and restore every flag."""
         layers = network.sublayers(include_self=True)
-        training = [(layer, layer.training) for layer in layers]
+        flags = [(layer, layer.training) for layer in layers]
         default, random = paddle.get_default_dtype(), paddle.get_rng_state()
         try:
-            with paddle.no_grad(), full_float32():
+            with paddle.set_grad_enabled(gradients), full_float32():
                 paddle.set_default_dtype(dtype)
-                network.eval()
-                yield
+                network.train() if training else network.eval()
+                with _recurrent_gradients(layers if gradients and not training else []):
+                    yield
         finally:
             paddle.set_default_dtype(default)
             paddle.set_rng_state(random)
-            for layer, flag in training:
+            for layer, flag in flags:
                 layer.training = flag
 
     def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
@@ -161,6 +169,23 @@ def _cast(network: paddle.nn.Layer, dtype: FloatType) -> None:
         paddle.set_default_dtype(default)
     for layer, name, buffer in whole:
         setattr(layer, name, buffer)
+
+
+@contextmanager
+def _recurrent_gradients(layers: list[paddle.nn.Layer]) -> Iterator[None]:
+    """Let recurrent layers go backward in evaluation mode, where their kernel keeps nothing.
+
+    Training mode without dropout computes the same.
+    """
+    recurrent = [layer for layer in layers if isinstance(layer, paddle.nn.layer.rnn.RNNBase)]
+    rates = [layer.dropout for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.dropout, layer.training = 0.0, True
+        yield
+    finally:
+        for layer, rate in zip(recurrent, rates, strict=True):
+            layer.dropout = rate
 
 
 def _place(network: paddle.nn.Layer) -> Any:

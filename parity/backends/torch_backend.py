@@ -100,18 +100,25 @@ class TorchBackend:
         return tensor._version  # noqa: SLF001 - torch's only counter
 
     @contextmanager
-    def inference(self, network: torch.nn.Module, dtype: FloatType) -> Iterator[None]:
-        """Run in evaluation mode without gradients, and restore every flag."""
-        training = [(module, module.training) for module in network.modules()]
+    def running(
+        self,
+        network: torch.nn.Module,
+        dtype: FloatType,
+        *,
+        gradients: bool = False,
+        training: bool = False,
+    ) -> Iterator[None]:
+        """Run in one mode, with gradients or without, and restore every flag."""
+        flags = [(module, module.training) for module in network.modules()]
         default = torch.get_default_dtype()
         try:
-            with torch.random.fork_rng(), torch.no_grad(), full_float32():
+            with torch.random.fork_rng(), torch.set_grad_enabled(gradients), full_float32():
                 torch.set_default_dtype(getattr(torch, dtype))
-                network.eval()
+                network.train(training)
                 yield
         finally:
             torch.set_default_dtype(default)
-            for module, flag in training:
+            for module, flag in flags:
                 module.training = flag
 
     def exact_kernels(self, noting: Noting) -> AbstractContextManager[None]:
@@ -120,7 +127,9 @@ class TorchBackend:
 
     def copy_as(self, network: torch.nn.Module, dtype: FloatType) -> torch.nn.Module:
         """Copy a network and cast its floating parameters and buffers."""
-        return copy.deepcopy(network).to(getattr(torch, dtype))
+        clone = copy.deepcopy(network).to(getattr(torch, dtype))
+        clone.zero_grad(set_to_none=True)  # torch copies gradients along
+        return clone
 
 
 def _place(network: torch.nn.Module) -> torch.device:

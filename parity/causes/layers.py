@@ -51,6 +51,10 @@ class Difference:
                 setattr(layer, name, self.wanted)
         return layer
 
+    def __str__(self) -> str:
+        """Say what differs."""
+        return f"{self.setting.keyword} is {self.found!r}, torch's {self.wanted!r}"
+
     def code(self, kind: str) -> str:
         """Spell the mend."""
         return f"nn.{kind}(…, {self.setting.keyword}={self.wanted!r})"
@@ -132,7 +136,9 @@ def explains(suspect: Suspect, left: float) -> bool:
 def _diagnosis(suspect: Suspect, differences: list[Difference], left: float) -> Diagnosis:
     kind = type(suspect.paddle_layer).__name__
     first = differences[0]
-    told = ", ".join(f"{d.setting.keyword} is {d.found!r}, torch's {d.wanted!r}" for d in differences)
+    told = ", ".join(
+        f"{d.setting.keyword} is {d.found!r}, torch's {d.wanted!r}" for d in differences
+    )
     why = f"; {first.setting.why}" if first.setting.why else ""
     return Diagnosis(
         cause=first.cause,
@@ -181,7 +187,9 @@ _WINDOW = {"kernel_size": "kernel_size", "stride": "stride", "padding": "padding
 #: Torch's class to paddle's, and torch's attribute by paddle's argument.
 COUNTERPARTS: dict[str, tuple[str, dict[str, str]]] = {
     **{name: (name, {}) for name in ("ReLU", "ReLU6", "Sigmoid", "Tanh", "Mish", "Hardswish")},
-    **{name: (name, {}) for name in ("Hardsigmoid", "LogSigmoid", "Softsign", "SELU", "Tanhshrink")},
+    **{
+        name: (name, {}) for name in ("Hardsigmoid", "LogSigmoid", "Softsign", "SELU", "Tanhshrink")
+    },
     "SiLU": ("Silu", {}),
     "ELU": ("ELU", {"alpha": "alpha"}),
     "CELU": ("CELU", {"alpha": "alpha"}),

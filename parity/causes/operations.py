@@ -29,14 +29,20 @@ _NAMES = {
     **dict.fromkeys(("split", "chunk", "tensor_split", "unbind"), "split"),
 }
 ACTIVATIONS = frozenset(
-    "relu relu6 leaky_relu leakyrelu elu selu celu gelu silu sigmoid tanh softplus hardswish "
-    "hardsigmoid hardtanh mish softsign log_sigmoid logsigmoid prelu rrelu tanhshrink "
-    "softshrink hardshrink".split()
+    {
+        *("relu", "relu6", "leaky_relu", "leakyrelu", "prelu", "rrelu", "elu", "selu", "celu"),
+        *("gelu", "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "tanhshrink"),
+        *("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink"),
+        *("log_sigmoid", "logsigmoid"),
+    }
 )
 SOFTMAXES = frozenset({"softmax", "log_softmax", "logsoftmax"})
 REDUCTIONS = frozenset(
-    "mean max min sum prod logsumexp median adaptive_avg_pool2d adaptive_max_pool2d "
-    "adaptive_avg_pool1d adaptive_max_pool1d adaptiveavgpool2d adaptivemaxpool2d".split()
+    {
+        *("mean", "max", "min", "sum", "prod", "logsumexp", "median"),
+        *(f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+        *(f"adaptive{kind}pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+    }
 )
 POOLS = frozenset(f"{kind}_pool{n}d" for kind in ("avg", "max", "lp") for n in (1, 2, 3))
 SHAPES = frozenset({"reshape", "transpose"})
@@ -60,8 +66,8 @@ _ALIKE = {
 def canonical(operation: Operation) -> str:
     """Give an operation's name as both frameworks share it."""
     name = operation.name.strip("_").lower()
-    if operation.name.startswith("__") and name not in ("invert",):
-        bare = name.removeprefix("i") if name not in ("invert",) else name
+    if operation.name.startswith("__") and name != "invert":
+        bare = name.removeprefix("i")
         bare = bare.removeprefix("r") if bare.startswith("r") else bare
         name = bare if bare in {*ARITHMETIC, "truediv", "pow", "matmul"} else name
     return _NAMES.get(name, name)
@@ -76,17 +82,20 @@ def cause_of(found: Operation | None, wanted: Operation | None, theirs: Trace) -
         name = canonical(found)
         return "dropout-on" if name in DROPOUTS else "function-added"
     one, other = canonical(found), canonical(wanted)
-    if one == "interpolate" and other == "interpolate":
-        return _resize(found, wanted)
-    if one == other == "where":
-        return _mask(found, wanted)
-    if one == other == "getitem":
-        return _taken(found, theirs)
     if one in ARITHMETIC and other in ARITHMETIC:
         return _arithmetic(found, theirs)
-    if one == other:
-        return _ALIKE.get(one, "argument-different")
-    return _unlike(one, other)
+    return _alike(one, found, wanted, theirs) if one == other else _unlike(one, other)
+
+
+def _alike(name: str, found: Operation, wanted: Operation, theirs: Trace) -> str:
+    """Name a difference between two operations of one name."""
+    if name == "interpolate":
+        return _resize(found, wanted)
+    if name == "where":
+        return _mask(found, wanted)
+    if name == "getitem":
+        return _taken(found, theirs)
+    return _ALIKE.get(name, "argument-different")
 
 
 def _unlike(one: str, other: str) -> str:

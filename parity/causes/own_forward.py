@@ -35,10 +35,8 @@ def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis
         with backend.exact_kernels(lambda: lambda _: None):
             ours = trace_torch(suspect.torch_module, suspect.torch_arguments, dtype)
             ours = _renamed(ours, theirs_of)
-            theirs = trace_paddle(
-                suspect.paddle_layer, suspect.arguments, _outputs(ours), dtype
-            )
-            with backend.inference(suspect.paddle_layer, dtype):
+            theirs = trace_paddle(suspect.paddle_layer, suspect.arguments, _outputs(ours), dtype)
+            with backend.running(suspect.paddle_layer, dtype):
                 findings = explain(ours, theirs)
     except Exception:  # noqa: BLE001 - a forward that cannot be run alone is not explained
         return []

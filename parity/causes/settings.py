@@ -182,9 +182,7 @@ SETTINGS = (
         "paddle returns zeros for it",
     ),
     Setting("time-major", RECURRENT, "batch_first", ("time_major",), "time_major", _not),
-    Setting(
-        "attention-heads", ("MultiheadAttention",), "num_heads", ("num_heads",), "num_heads"
-    ),
+    Setting("attention-heads", ("MultiheadAttention",), "num_heads", ("num_heads",), "num_heads"),
     Setting(
         "dropout-mode",
         ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"),

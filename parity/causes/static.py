@@ -22,7 +22,7 @@ def examine(torch_module: Any, paddle_layer: Any, paths: Mapping[str, str]) -> l
     """
     ours = dict(torch_module.named_modules())
     theirs = dict(paddle_layer.named_sublayers(include_self=True))
-    pairs = ((path, ours[path], theirs[other]) for path, other in paths.items() if path in ours)
+    pairs = ((path, ours[path], theirs[paths[path]]) for path in ours if path in paths)
     return [told for path, a, b in pairs for told in _layer(path, a, b)]
 
 

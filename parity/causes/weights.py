@@ -133,8 +133,7 @@ def _reordered(array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
 def _not_folded(wrong: Wrong) -> Told | None:
     for key, right, found in wrong.pairs():
         raw = wrong.raw.get("weight")
-        folded = right.ndim == 1 and raw is not None and not same(raw, right)
-        if not (folded and same(found, raw)):
+        if raw is None or right.ndim != 1 or same(raw, right) or not same(found, raw):
             return None
         evidence = (
             f"{key} is torch's weight as it stands; in-place ABN scales by |weight| + 1e-5, "

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import report_path
-from parity.precision import TOLERANCE
+from parity.precision import CHECKS, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from converters.user_rules import UserRules
 
 
 def chosen(group: Iterable[click.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +39,20 @@ def _tolerance(_: click.Context, __: click.Parameter, value: float) -> float:
     if not 0 < value < 1:
         raise click.BadParameter(f"{value}: expected a number between 0 and 1")
     return value
+
+
+def _checks(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return CHECKS if "all" in value else value
+
+
+def _rules(_: click.Context, __: click.Parameter, value: Path | None) -> UserRules | None:
+    from converters.errors import InputError
+    from converters.user_rules import read_rules
+
+    try:
+        return read_rules(value) if value else None
+    except InputError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 #: Which networks, with which weights: fields of `parity.job.Request`.
@@ -141,8 +157,24 @@ CHECKING: tuple[click.Parameter, ...] = (
         multiple=True,
         default=["forward"],
         show_default=True,
-        type=click.Choice(["forward"]),
-        help="What to check.",
+        type=click.Choice([*CHECKS, "all"]),
+        callback=_checks,
+        help="What to check; several may be given.",
+    ),
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+    click.Option(
+        ["--isolation"],
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "always", "never"]),
+        help="When to measure each layer's own error beside the inherited one; auto: where "
+        "something is no match.",
     ),
     *RUNNING,
 )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import paddle
-import paddle.nn.functional as F  # noqa: N812 - its usual name
+import paddle.nn.functional as F
 
 from parity.backends import backend_of
 from parity.functional.trace import Forced, Trace, children
@@ -38,7 +38,7 @@ def trace_paddle(layer: Any, arguments: Any, forced: Forced, dtype: FloatType) -
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
     with (
-        backend.inference(layer, dtype),
+        backend.running(layer, dtype),
         children(trace, layer, forced),
         _wrapped(trace, layer),
     ):

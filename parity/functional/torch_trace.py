@@ -19,9 +19,7 @@ class _Noting(TorchFunctionMode):
         super().__init__()
         self.trace = trace
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # noqa: ANN401 - torch's signature
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", str(func))
         if name in ("__get__", "__set__"):
             return func(*args, **(kwargs or {}))
@@ -41,7 +39,7 @@ def trace_torch(module: torch.nn.Module, arguments: Any, dtype: FloatType) -> Tr
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
     with (
-        backend.inference(module, dtype),
+        backend.running(module, dtype),
         children(trace, module, lambda *_: None),
         _Noting(trace),
     ):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,10 +142,8 @@ def children(trace: Trace, module: Any, forced: Forced) -> Iterator[None]:
     with ExitStack() as hooks:
         for path, child in backend.modules(module):
             if child is not module:
-                hooks.callback(backend.before(child, lambda given, p=path: enter(p, given)))
-                hooks.callback(
-                    backend.after(child, lambda output, p=path, c=child: leave(p, c, output))
-                )
+                hooks.callback(backend.before(child, partial(enter, path)))
+                hooks.callback(backend.after(child, partial(leave, path, child)))
         yield
 
 

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from parity.precision import State
 from parity.report.tables import layer_table, step_table, tensor_table
 from parity.report.words import (
     FAILING,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-    from parity.result import ParityResult
+    from parity.result import LayerResult, ParityResult
 
 LISTED = 8
 
@@ -123,7 +124,13 @@ def _layers(result: ParityResult, width: int, everything: bool) -> Iterator[Rend
     left_out = {id(x) for x in result.layers if not x.state.passes} - {id(x) for x in layers}
     more = [f"… and {len(left_out)} more failing calls (--all shows them)"] if left_out else []
     if layers:
-        yield Group(layer_table(layers, width), *more)
+        yield Group(layer_table(layers, width), *more, *_rounding(layers))
+
+
+def _rounding(layers: Sequence[LayerResult]) -> Iterator[RenderableType]:
+    # Where nothing fails, the largest error still wants its reason.
+    if layers[0].state is State.ROUNDING:
+        yield Text(f"{name_of(layers[0])}: {layers[0].reason}", "dim")
 
 
 def _gradients(result: ParityResult, everything: bool) -> Iterator[RenderableType]:

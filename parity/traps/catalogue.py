@@ -7,6 +7,7 @@ from types import ModuleType
 from parity.traps.families import (
     builds,
     files,
+    frozen,
     habits,
     layouts,
     losses,
@@ -31,6 +32,7 @@ FAMILIES = (
     recipes,
     habits,
     norms,
+    frozen,
     layouts,
     resampling,
     values,

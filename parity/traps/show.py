@@ -47,11 +47,9 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """Lay the outcomes out, one row each."""
     rows = Table(box=box.HORIZONTALS, pad_edge=False, show_lines=True, header_style="dim")
     rows.add_column("#", justify="right", no_wrap=True)
-    rows.add_column("trap, source", overflow="fold", ratio=5)
-    rows.add_column("torch, and then Paddle", overflow="fold", ratio=6)
+    rows.add_column("trap", overflow="fold", ratio=1)
     for name in ("exists", "now", "mended"):
         rows.add_column(name, justify="right", no_wrap=True)
-    rows.add_column("mend", overflow="fold", ratio=5)
     for outcome in outcomes:
         rows.add_row(*_row(outcome))
     return rows
@@ -61,16 +59,28 @@ def _row(outcome: Outcome) -> tuple[str | Text, ...]:
     trap, found = outcome.trap, outcome.measured
     style = STYLES[outcome.standing]
     exists = {True: "yes", False: "no", None: "–"}[outcome.exists]
-    note = outcome.why or (found.note if found else "")
     return (
         str(trap.number),
-        Text.assemble((trap.slug, "bold"), f"\n{trap.title}", (f"\n{trap.source}", "dim")),
-        f"{trap.torch}\n→ {trap.paddle}",
+        _told(outcome),
         Text(exists, style),
         _shown(found.before) if found else "–",
         Text(_shown(found.after) if found else "–", style),
-        Text.assemble(trap.mend, (f"\n({note})" if note else "", "dim")),
     )
+
+
+def _told(outcome: Outcome) -> Text:
+    trap, found = outcome.trap, outcome.measured
+    note = outcome.why or (found.note if found else "")
+    lines = [
+        ("torch   ", trap.torch),
+        ("paddle  ", trap.paddle),
+        ("mend    ", trap.mend),
+        ("found   ", "; ".join(part for part in (note, trap.source) if part)),
+    ]
+    text = Text.assemble((trap.slug, "bold"), "  ", trap.title)
+    for name, content in lines:
+        text.append_text(Text.assemble("\n", (name, "dim"), content))
+    return text
 
 
 def _shown(value: float) -> str:

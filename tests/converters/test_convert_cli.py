@@ -14,6 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 from samples import trained
 
+from converters import convert_file
 from converters.cli import main
 from converters.execution import WRITERS
 from stdc_port import paddle_nets
@@ -183,7 +184,7 @@ BAD = {
     "empty": "the file is empty",
     "html": "an HTML page",
     "lfs": "git lfs pull",
-    "torchscript": "refused, the file asks to run",
+    "torchscript": "a TorchScript program (torch.jit.save), not a file of weights",
     "whole model": "'torch.nn.modules.linear.Linear'",
     "plain zip": "without one data.pkl",
     "cut off zip": "cut off",
@@ -303,3 +304,51 @@ def test_a_value_too_large_for_the_type_is_refused(tmp_path: Path) -> None:
     assert "linear.weight': 1 of its values are beyond the range of float16" in result.output
     assert left(tmp_path) == ["large.pth"]
     assert convert(tmp_path / "large.pth", "--dtype", "bfloat16").exit_code == 0
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_nan_is_rounded_without_a_word(tmp_path: Path, dtype: str) -> None:
+    state = trained("stdc1", num_classes=4).state_dict()
+    state["linear.weight"][1, 2] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    result = convert(tmp_path / "nan.pth", "--dtype", dtype, "-q")
+    assert (result.exit_code, result.output) == (0, "")
+    found = paddle.load(str(tmp_path / "nan.pdparams"))["linear.weight"]
+    assert paddle.isnan(found.cast("float32")).sum().item() == 1
+
+
+def test_types_that_the_target_does_not_load_are_hinted_at(source, tmp_path):
+    """Paddle loads half precision into no network in single precision, the usual one."""
+    report = tmp_path / "report.json"
+    kept = convert(source, "-o", tmp_path / "a.pdparams", "--json", report)
+    line = "hint the target holds float16, which Paddle does not load into a network in float32; "
+    assert line + "--dtype float32 writes float32 and loses nothing" in flat(kept.stdout)
+    assert len(json.loads(report.read_text())["hints"]) == 1
+    network = paddle_nets.build("stdc1", num_classes=4)
+    with pytest.raises(AssertionError, match="dtype not match"):
+        network.set_state_dict(paddle.load(str(tmp_path / "a.pdparams")))
+    single = convert(source, "-o", tmp_path / "b.pdparams", "--dtype", "float32")
+    assert "hint" not in single.stdout
+    assert network.set_state_dict(paddle.load(str(tmp_path / "b.pdparams"))) == ([], [])
+    back = convert(tmp_path / "a.pdparams", "-o", tmp_path / "c.pth")
+    assert "hint" not in back.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "network", "mend"),
+    [
+        ("float16", "float32", "--dtype float32 writes float32 and loses nothing"),
+        ("float64", "float32", "--dtype float32 writes float32 and rounds"),
+        ("float32", "float16", "--dtype float16 writes float16 and rounds"),
+        ("float32", "float64", "cast it when it is loaded"),
+        ("float16", "float16", ""),
+    ],
+)
+def test_the_target_networks_own_type_decides(tmp_path, source, network, mend):
+    torch.save(torch.nn.Linear(2, 3).to(getattr(torch, source)).state_dict(), tmp_path / "a.pth")
+    target = paddle.nn.Linear(2, 3)
+    target.to(dtype=network)
+    report = convert_file(tmp_path / "a.pth", target=target)
+    assert len(report.hints) == bool(mend)
+    assert all(f"this network in {network}; {mend}" in line for line in report.hints)

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 import torch
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from converters import Checkpoint, InputError, convert_file, diff_checkpoints, r
 from converters.checkpoint import LazyTensor
 from converters.cli import main
 from converters.dtypes import BY_NAME
+from converters.user_rules import UserRules
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -144,3 +146,111 @@ def test_the_command(pair, tmp_path):
     assert different.exit_code == 1
     assert "linear.weight" in different.stdout
     assert run(pair[0], tmp_path / "none.pth").exit_code == 2
+
+
+# Networks that are not STDC, across frameworks.
+
+
+class Small(torch.nn.Module):
+    """Square tensors whose kinds no key tells."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(4, 4)
+        self.mix = torch.nn.Linear(4, 4, bias=False)
+        self.norm = torch.nn.BatchNorm1d(4)
+
+
+def small_in_paddle():
+    network = paddle.nn.Layer()
+    network.table, network.mix = paddle.nn.Embedding(4, 4), paddle.nn.Linear(4, 4, bias_attr=False)
+    network.norm = paddle.nn.BatchNorm1D(4)
+    return network
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Return files of one network in both frameworks, told by the Paddle network."""
+    network = Small()
+    torch.nn.init.normal_(network.norm.running_mean)
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    convert_file(tmp_path / "a.pth", target=small_in_paddle())
+    return read_checkpoint(tmp_path / "a.pth"), read_checkpoint(tmp_path / "a.pdparams")
+
+
+KINDS = UserRules.of(kinds={"table": "embedding", "mix": "linear"})
+
+
+def test_another_network_needs_to_be_known(small):
+    with pytest.raises(InputError, match=r"a\.pth: the network is not known: .*--model.*--rules"):
+        diff_checkpoints(*small)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize("how", ["paddle network", "torch network", "rules"])
+def test_a_network_or_rules_make_it_known(small, how, turn):
+    options = {
+        "paddle network": lambda: {"target": small_in_paddle()},
+        "torch network": lambda: {"target": Small()},
+        "rules": lambda: {"rules": KINDS},
+    }[how]()
+    a, b = reversed(small) if turn else small
+    found = diff_checkpoints(a, b, **options)
+    assert found, found.to_json()
+    assert found.counts["equal"] >= 6
+    assert {row.state for row in found.tensors} <= {"equal", "set aside"}
+    changed = b["mix.weight"]
+    other = LazyTensor(changed.shape, changed.type, changed.load().T.copy)
+    wrong = Checkpoint(b.path, b.format, {**b, "mix.weight": other}, metadata=b.metadata)
+    odd = [row for row in diff_checkpoints(a, wrong, **options).tensors if row.state == "values"]
+    assert [(row.a, row.b) for row in odd] == [("mix.weight", "mix.weight")]
+
+
+def test_rules_rename_the_file_that_is_converted(small):
+    a, b = small
+    renamed = Checkpoint(a.path, a.format, {f"net.{key}": one for key, one in a.items()})
+    rules = UserRules.of(
+        renames={r"net\.(.*)": r"\1"}, kinds={"table": "embedding", "mix": "linear"}
+    )
+    assert diff_checkpoints(renamed, b, rules=rules)
+    assert diff_checkpoints(renamed, a, rules=UserRules.of(renames={r"net\.(.*)": r"\1"}))
+    dropped = UserRules.of(renames={r"net\.(.*)": r"\1"}, drops={r"norm\..*": "not needed"})
+    found = diff_checkpoints(renamed, a, rules=dropped)
+    assert found.counts == {"equal": 2, "only in B": 5}
+
+
+def test_a_network_for_two_files_of_one_framework_is_refused(small):
+    with pytest.raises(InputError, match="both files are torch's"):
+        diff_checkpoints(small[0], small[0], target=Small())
+
+
+def test_counts_of_batches_that_paddle_has_not_are_set_aside(small, tmp_path):
+    a, b = small
+    bare = Checkpoint(b.path, b.format, dict(b))
+    found = diff_checkpoints(bare, a, target=Small())
+    assert found
+    (row,) = [row for row in found.tensors if row.state == "set aside"]
+    assert row.b == "norm.num_batches_tracked"
+
+
+def test_the_command_takes_a_network_and_rules(small, tmp_path):
+    files = [str(one.path) for one in small]
+    run = CliRunner().invoke
+    assert run(main, ["diff", *files]).exit_code == 2
+    named = ["--model", "paddle.vision.models:resnet18"]
+    other = run(main, ["diff", *files, *named])
+    assert other.exit_code == 1
+    assert "only in A" in other.stdout
+    (tmp_path / "rules.toml").write_text(
+        "[[kind]]\npattern = 'table'\nkind = 'embedding'\n"
+        "[[kind]]\npattern = 'mix'\nkind = 'linear'\n"
+    )
+    known = run(main, ["diff", *files, "--rules", str(tmp_path / "rules.toml")])
+    assert (known.exit_code, known.stdout) == (0, "the same: 6 equal, 1 set aside\n")
+
+
+def test_lines_in_a_pipe_are_not_broken():
+    key = "a_long_name." * 12
+    found = diff_checkpoints(checkpoint(**{key: VALUES}), checkpoint(**{key: VALUES + 1}))
+    assert sum(key in line for line in found.plain().splitlines()) == 1
+    assert "nothing to compare" in diff_checkpoints(checkpoint(), checkpoint()).plain()

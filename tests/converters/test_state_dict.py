@@ -11,6 +11,7 @@ import torch
 from samples import bits, generator, trained
 
 from converters import InputError, RefusedError, convert_file, convert_state_dict
+from converters.user_rules import UserRules
 from stdc_port import paddle_nets, torch_nets
 
 
@@ -300,3 +301,18 @@ def test_a_file_for_a_target_network(tmp_path: Path) -> None:
     named = "paddle.nn:Embedding(num_embeddings=5, embedding_dim=5)"
     report = convert_file(tmp_path / "a.pth", tmp_path / "b.pdparams", target=named)
     assert (report.counts, report.verified) == ({"copy": 1}, True)
+
+
+def test_a_norm_that_the_rules_call_in_place_abn_is_folded():
+    weight = torch.tensor([-0.5, 0.0, 2.0])
+    source = torch.nn.BatchNorm1d(3)
+    with torch.no_grad():
+        source.weight.copy_(weight)
+    target = paddle.nn.Sequential(("abn", paddle.nn.BatchNorm1D(3)))
+    state = {f"abn.{key}": value for key, value in source.state_dict().items()}
+    del state["abn.num_batches_tracked"]
+    rules = UserRules.of(kinds={"abn": "inplace_abn"})
+    found = convert_state_dict(state, target, rules=rules)
+    expected = (weight.double().abs() + 1e-5).float().numpy()
+    np.testing.assert_array_equal(found["abn.weight"], expected)
+    np.testing.assert_array_equal(convert_state_dict(state, target)["abn.weight"], weight.numpy())

@@ -10,13 +10,12 @@ from samples import bits
 
 from converters.bits import contiguous
 from converters.dtypes import BY_NAME
-from converters.transforms import FLOATING, TRANSFORMS, from_float64, to_float64
+from converters.transforms import FLOATING, TRANSFORMS, from_float64, rounded, to_float64
 
 SETTINGS = settings(max_examples=200, deadline=None)
 SINGLES = hn.arrays(np.float32, hn.array_shapes(min_dims=0), elements=st.floats(width=32))
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
 @SETTINGS
 @given(values=SINGLES, name=st.sampled_from(["float16", "bfloat16", "float32"]))
 def test_float32_is_rounded_as_torch_rounds(values, name):
@@ -79,3 +78,22 @@ def test_every_way_back_restores_each_bit(name, shape):
         assert bits(transform.undo(written, dtype)) == bits(values)
     if transform.back is not None:
         assert transform.back(transform.shape(shape)) == shape
+
+
+# Bits of 1 and of several kinds of NaN.
+NANS = {
+    "float16": [0x3C00, 0x7C01, 0x7E00, 0xFC01, 0xFFFF],
+    "bfloat16": [0x3F80, 0x7F81, 0x7FC0, 0xFF81, 0xFFFF],
+    "float32": [0x3F800000, 0x7F800001, 0x7FC00000, 0xFF800001, 0xFFFFFFFF],
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("target", NANS)
+@pytest.mark.parametrize("source", NANS)
+def test_nan_of_any_bits_stays_nan_without_a_warning(source, target):
+    width = np.uint32 if source == "float32" else np.uint16
+    values = np.array(NANS[source], width).view(BY_NAME[source].numpy)
+    found = to_float64(rounded(values, BY_NAME[source], BY_NAME[target]), BY_NAME[target])
+    assert found[0] == 1
+    assert np.isnan(found[1:]).all()

@@ -256,12 +256,6 @@ def test_an_object_of_a_class_is_refused_by_name(tmp_path):
         read_checkpoint(saved(tmp_path / "a.pth", content))
 
 
-def test_a_whole_pickled_model_is_refused_by_name(tmp_path):
-    path = saved(tmp_path / "a.pth", torch.nn.Linear(2, 3))
-    with pytest.raises(InputError, match=r"torch\.nn\.modules\.linear\.Linear.*state dict"):
-        read_checkpoint(path)
-
-
 def test_keys_that_are_no_text_are_skipped(tmp_path):
     found = read_checkpoint(saved(tmp_path / "a.pth", {**WEIGHTS, 7: torch.ones(2)}))
     assert list(found) == list(WEIGHTS)

@@ -95,6 +95,24 @@ def paddle_swapped() -> PaddleModel:
     return PaddleModel(SwappedBlock())
 
 
+class OtherNames(paddle.nn.Layer):
+    """`PaddleModel` with other names, registered in another order, its ReLU a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classifier = paddle.nn.Linear(8, 3)
+        self.fc = paddle.nn.Linear(8, 8, bias_attr=False)
+        self.pool = paddle.nn.AvgPool2D(3, 2, 1, exclusive=False)
+        self.norm = paddle.nn.BatchNorm2D(4)
+        self.second = paddle.nn.Conv2D(4, 4, 1)
+        self.first = paddle.nn.Conv2D(3, 4, 3, padding=1, bias_attr=False)
+
+    def forward(self, x: Any) -> Any:
+        out = paddle.nn.functional.relu(self.norm(self.first(x)))
+        both = paddle.concat([self.pool(out), self.pool(self.second(out))], 1)
+        return self.classifier(self.fc(both.mean((2, 3))))
+
+
 def torch_stdc1() -> torch.nn.Module:
     return torch_nets.build("stdc1", num_classes=10)
 

@@ -349,8 +349,8 @@ def test_differences_are_bitwise() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"checks": ("backward",)}, "only forward exist"),
-        ({"checks": ()}, "only forward exist"),
+        ({"checks": ("sideways",)}, "only forward, backward"),
+        ({"checks": ()}, "only forward, backward"),
         ({"precision": "float16"}, "expected one of float32, float64, both"),
     ],
 )

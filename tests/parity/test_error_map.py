@@ -5,8 +5,10 @@ import math
 from typing import Any
 
 import numpy as np
+import paddle
 import parity_toys as toys
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -113,7 +115,7 @@ def test_integers_differ_or_not() -> None:
 
 
 def maps(result: Any) -> list[ErrorMap]:
-    tensors = [t for layer in result.layers for t in (*layer.tensors, *layer.inputs)]
+    tensors = [t for x in result.layers for t in (*x.own, *x.tensors, *x.inputs)]
     return [tensor.where for tensor in tensors if tensor.where]
 
 
@@ -136,6 +138,21 @@ def test_failures_alone_are_drawn_and_only_the_first(precision: Any) -> None:
     assert 0 < len(maps(wrong)) <= MOST_MAPS
     passing = [layer for layer in wrong.layers if layer.state.passes]
     assert maps(dataclasses.replace(wrong, layers=tuple(passing))) == []
+
+
+def test_own_errors_have_their_maps_before_inherited_ones() -> None:
+    x = np.random.default_rng(1).standard_normal((1, 3, 40, 40)).astype(np.float32)
+    ours = torch.nn.Sequential(*(torch.nn.AvgPool2d(3, 1, 1) for _ in range(12)))
+    theirs = paddle.nn.Sequential(
+        *(paddle.nn.AvgPool2D(3, 1, 1, exclusive=place in {2, 5, 9}) for place in range(12))
+    )
+    result = check_parity(ours, theirs, x)
+    assert [layer.name for layer in result.faulty] == ["2", "5", "9"]
+    assert len(maps(result)) == MOST_MAPS
+    own = {layer.name: layer.own[0].where for layer in result.faulty}
+    assert all(where.border.alone and where.border.width == 1 for where in own.values())
+    inherited = [layer.name for layer in result.layers for t in layer.tensors if t.where]
+    assert inherited == ["2", "3", "4", "5", "6"]
 
 
 def test_after_the_first_failures_nothing_more_is_drawn() -> None:

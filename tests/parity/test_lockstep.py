@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from parity import check_parity
-from parity.paused import PausedRun
 from parity.record import NetworkError, record
+from parity.source import LiveRun
 
 
 def hooked(network: torch.nn.Module) -> bool:
@@ -23,7 +23,7 @@ def hooked(network: torch.nn.Module) -> bool:
 def test_a_paused_run_gives_what_a_recorded_one_does() -> None:
     model = toys.torch_model()
     whole = record(model, (toys.images(),)).records
-    with PausedRun(model, (toys.images(),), "float32") as records:
+    with LiveRun(model, (toys.images(),), "float32").paused() as records:
         stepped = [entry.kept() for entry in records]
     assert [entry.key for entry in stepped] == [entry.key for entry in whole]
     for one, other in zip(stepped, whole, strict=True):
@@ -35,7 +35,7 @@ def test_a_paused_run_gives_what_a_recorded_one_does() -> None:
 def test_a_run_left_in_the_middle_leaves_the_network_as_it_was(steps: int) -> None:
     model = toys.torch_model().double()
     threads = threading.active_count()
-    with PausedRun(model, (toys.images(),), "float64") as records:
+    with LiveRun(model, (toys.images(),), "float64").paused() as records:
         for _ in range(steps):
             next(records)
     assert threading.active_count() == threads
@@ -47,7 +47,7 @@ def test_a_run_left_in_the_middle_leaves_the_network_as_it_was(steps: int) -> No
 def test_an_error_of_the_paused_network_comes_out() -> None:
     wrong = toys.images()[:, :2]
     with (
-        PausedRun(toys.torch_model(), (wrong,), "float32") as records,
+        LiveRun(toys.torch_model(), (wrong,), "float32").paused() as records,
         pytest.raises(NetworkError, match=r"torch network stopped in 'block\.conv'"),
     ):
         list(records)

@@ -88,7 +88,7 @@ def test_an_input_file_is_used(tmp_path: Path) -> None:
         (["--tol", "0"], "between 0 and 1"),
         (["--tol", "nan"], "between 0 and 1"),
         (["--arch", "resnet"], "'stdc2-seg'"),
-        (["--check", "backward"], "'forward'"),
+        (["--check", "sideways"], "'forward'"),
         (["--seed", "-1"], "0"),
         (["--no-convert"], "--no-convert needs --paddle"),
         (TORCH, "--torch and --paddle go together"),

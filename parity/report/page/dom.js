@@ -45,6 +45,12 @@ function plural(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
 }
 
+function counted(layers) {
+  const gradients = layers.filter((layer) => layer.phase === "backward").length;
+  const calls = plural(layers.length - gradients, "layer call");
+  return gradients ? `${calls} and ${plural(gradients, "gradient")}` : calls;
+}
+
 function pathOf(name) {
   return name || "the network itself";
 }

@@ -6,6 +6,11 @@ const DEPTH = [
   { name: "own error", kind: "own", mark: "cross", alone: true, value: (layer) => layer.own64 ?? layer.own32 },
 ];
 
+const ENDS = {
+  forward: (count) => ["first call", `call ${count}`],
+  backward: (count) => ["first gradient, the last layer's", `gradient ${count}`],
+};
+
 function layerTable(place, layers, bounds) {
   const own = layers.some((layer) => layer.own_state);
   const ownBound = (layer) => layer.own64 === null ? bounds.single : bounds.double;
@@ -16,7 +21,7 @@ function layerTable(place, layers, bounds) {
   ].filter(Boolean);
   return new Table(place, layers, {
     title: "Layer table",
-    what: "layer call",
+    what: counted,
     name: (layer) => `${callName(layer)} ${kindOf(layer)}`,
     columns: [
       { name: "#", wide: true, number: true, value: (layer) => layer.place, cell: (layer) => `${layer.place}` },
@@ -65,7 +70,8 @@ function describeLayer(layer) {
     make("div", { class: "path" }, callName(layer)),
     make("div", {}, kindOf(layer), " ", badge(layer.state)),
     make("dl", {}, ...facts(errorsOf(DEPTH, layer).map(([name, value]) => [name, number(value)]))),
-  ];
+    layer.state === "match" || !layer.reason ? null : make("p", { class: "hint" }, layer.reason),
+  ].filter(Boolean);
 }
 
 function sayLayer(layer) {
@@ -86,7 +92,7 @@ function depthChart(layers, bounds, fault, chosen) {
     const flags = [{ item: fault, name: "first divergence", text: fault && callName(fault) },
       ...others.map((item) => ({ item }))];
     byId("legend").replaceChildren(...legendOf(series));
-    chart.fill(some, { series, bounds: lines, flags, ends: ["first call", `call ${some.length}`] });
+    chart.fill(some, { series, bounds: lines, flags, ends: ENDS[phase](some.length) });
   };
   const phases = [...new Set(layers.map((layer) => layer.phase))];
   if (phases.length > 1) byId("phases").replaceChildren(...phases.map((phase, index) => phaseSwitch(phase, !index, choose)));

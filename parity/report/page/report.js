@@ -23,14 +23,17 @@ function verdict() {
 }
 
 function sentence() {
-  const runs = data.precisions.join(" and ") || "no precision";
   if (!layers.length) return "No layer was compared.";
-  if (data.parity) return `All ${plural(layers.length, "layer call")} agree, run in ${runs}.`;
+  const runs = `run in ${data.precisions.join(" and ")}`;
   const failing = layers.filter((layer) => !passes(layer.state)).length;
-  const faulty = data.faulty.length ? `; ${data.faulty.length} by themselves, the rest inherit` : "";
-  const calls = plural(layers.length, "layer call");
-  return failing ? `${failing} of ${calls} fail, run in ${runs}${faulty}.`
-    : `All ${calls} agree, run in ${runs}, and yet: see below.`;
+  if (failing) {
+    const faulty = layers.filter((layer) => layer.own_state === "mismatch").length;
+    const alone = faulty ? `; ${faulty} by themselves, the rest inherit` : "";
+    return `${failing} of ${counted(layers)} fail, ${runs}${alone}.`;
+  }
+  const rounded = layers.filter((layer) => layer.state === "rounding").length;
+  const why = rounded ? ` ${rounded} ${rounded === 1 ? "differs" : "differ"} in float32 by rounding alone: float64 agrees.` : "";
+  return `All ${counted(layers)} agree, ${runs}.${why}${data.parity ? "" : " And yet: see below."}`;
 }
 
 function firstDivergence(table) {

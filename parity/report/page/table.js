@@ -24,8 +24,9 @@ const VERDICT = {
 };
 
 // `columns` is a list of { name, value(row), cell(row) } with the marks `number`, `wide` (left out on
-// a narrow screen), `largest` (first click: largest first) and `opens` (the row's name, no cell). `name(row)` is what the text filter
-// searches, `details(row)` what a click on the row's name unfolds.
+// a narrow screen), `largest` (first click: largest first) and `opens` (the row's name, no cell).
+// `what(rows)` counts rows, `name(row)` is what the text filter searches, `details(row)` what a click
+// on the row's name unfolds.
 class Table {
   constructor(place, rows, { title, what, columns, name, details }) {
     Object.assign(this, { rows, what, columns, name, details, shown: new Map() });
@@ -78,7 +79,7 @@ class Table {
       head.setAttribute("aria-sort", one === column ? order : "none");
     }
     this.body.replaceChildren(...found.flatMap((row) => this.elements(row)));
-    this.count.textContent = `${found.length} of ${plural(this.rows.length, this.what)}`;
+    this.count.textContent = `${found.length} of ${this.what(this.rows)}`;
   }
 
   elements(row) {

@@ -15,7 +15,7 @@ function gradientTable(place, gradients, bounds) {
   const errors = [["float32", "error32", bounds.single], ["float64", "error64", bounds.double]];
   return new Table(place, rows, {
     title: "Gradients of inputs and parameters",
-    what: "gradient",
+    what: (rows) => plural(rows.length, "gradient"),
     name: (row) => row.name,
     columns: [
       { name: "#", wide: true, number: true, value: (row) => row.place, cell: (row) => `${row.place}` },

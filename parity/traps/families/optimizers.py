@@ -132,6 +132,40 @@ def decay_filter_names() -> Measured:
 
 
 @trap(
+    63,
+    "clip-per-group",
+    torch="clip_grad_norm_ knows no groups",
+    paddle="grad_clip=ClipGradByGlobalNorm takes each group's norm alone",
+    mend="paddle.nn.utils.clip_grad_norm_ before the step",
+)
+def clip_per_group() -> Measured:
+    """Clipping by the global norm, with parameter groups."""
+    slopes = [normal(4), normal(3, seed=1)]
+    ours = [torch.nn.Parameter(torch.zeros(len(s))) for s in slopes]
+    for one, slope in zip(ours, slopes, strict=True):
+        one.grad = torch.from_numpy(slope.copy())
+    torch.nn.utils.clip_grad_norm_(ours, 1.0)
+    TO.SGD(ours, lr=1.0).step()
+
+    def error(clip: Any, **options: Any) -> float:
+        theirs = [_parameter(np.zeros(len(s), np.float32)) for s in slopes]
+        groups = [{"params": [one]} for one in theirs]
+        optimizer = PO.SGD(1.0, parameters=groups, **options)
+        pairs = zip(theirs, slopes, strict=True)
+        sum((one * paddle.to_tensor(slope)).sum() for one, slope in pairs).backward()
+        clip(theirs)
+        optimizer.step()
+        return max(gap(one, other) for one, other in zip(ours, theirs, strict=True))
+
+    by_optimizer = paddle.nn.ClipGradByGlobalNorm(1.0)
+    return Measured(
+        error(lambda _: None, grad_clip=by_optimizer),
+        error(lambda theirs: paddle.nn.utils.clip_grad_norm_(theirs, 1.0)),
+        "parameters after a step of SGD",
+    )
+
+
+@trap(
     50,
     "clip-norm",
     torch="clip_grad_norm_ takes the norm of all together",

@@ -130,7 +130,7 @@ def test_text_and_verdict_filter(browser: Browser, report: Path, width: int, sch
     )
     text.send_keys("POOL avg")
     assert names(page) == ["pool", "pool (call 1)", "pool gradient"]
-    assert count.text == "3 of 39 layer calls"
+    assert count.text == "3 of 37 layer calls and 2 gradients"
     Select(state).select_by_value("failing")
     assert names(page) == ["pool", "pool (call 1)"]
     text.clear()
@@ -249,7 +249,14 @@ def test_diagnoses_carry_their_mend_as_code(browser: Browser, report: Path) -> N
 @pytest.mark.parametrize(
     ("make", "headline", "sentence"),
     [
-        (made_up.passing, "✓ Parity holds", "All 2 layer calls agree, run in float32 and float64."),
+        (
+            made_up.passing,
+            "✓ Parity holds",
+            (
+                "All 2 layer calls agree, run in float32 and float64. "
+                "1 differs in float32 by rounding alone: float64 agrees."
+            ),
+        ),
         (made_up.nothing, "✗ Parity does not hold", "No layer was compared."),
     ],
 )

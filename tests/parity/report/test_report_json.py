@@ -34,7 +34,9 @@ def test_what_was_made_up_is_as_the_schema_says(make: Any) -> None:
 
 @pytest.mark.parametrize("paddle_model", [toys.paddle_model, toys.paddle_wrong_pool])
 def test_a_real_check_is_as_the_schema_says(paddle_model: Any) -> None:
-    content = written(check_parity(toys.torch_model(), paddle_model(), toys.images()))
+    checks = ("forward", "backward")
+    result = check_parity(toys.torch_model(), paddle_model(), toys.images(), checks=checks)
+    content = written(result)
     assert complaints(content) == []
     assert content["inputs"] == ["float32 2×3×9×7"]
     assert set(content["versions"]) >= {"torch", "paddle", "numpy", "python", "stdc-port"}

@@ -77,6 +77,12 @@ def test_what_fails_without_a_layer_at_fault_is_listed() -> None:
     assert f"what fails (2): weight {made_up.SCRIPT}.weight differs in 3 of 4 values" in text
 
 
+def test_where_nothing_fails_the_largest_rounding_has_its_reason() -> None:
+    assert "'': float32 differs, float64 agrees: arithmetic, not meaning" in lines(
+        made_up.passing()
+    )
+
+
 def test_a_refusal_is_said_once() -> None:
     text = lines(made_up.nothing())
     assert text[0] == "PARITY DOES NOT HOLD: nothing compared"

@@ -1,0 +1,4 @@
+"""Small networks in both frameworks, each two files of which the second is the port of the first.
+
+A file holds the network and its training: `build`, `loss`, `optimizer`, `schedule`, `clip`.
+"""

@@ -1,0 +1,110 @@
+"""Asking the harness about a port, and scoring what it says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.port_bugs.bug import Bug
+from benchmarks.port_bugs.correct import Correct
+from benchmarks.port_bugs.network import NETWORKS, original
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the harness said of a port.
+
+    Attributes:
+        faulty: it said that something is wrong.
+        layers: where, likeliest first.
+        causes: what, likeliest first, each for the layer of the same place.
+        seconds: how long it took.
+        error: why it could not say anything, '' if it could.
+    """
+
+    faulty: bool
+    layers: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A bug and the answer to it; the answer is None where no check of this kind exists."""
+
+    bug: Bug
+    answer: Answer | None
+
+    @property
+    def found(self) -> bool:
+        """Whether the port was called faulty."""
+        return self.answer is not None and self.answer.faulty
+
+    @property
+    def right_layer(self) -> bool:
+        """Whether the first layer named is the one at fault."""
+        return self.found and bool(set(self.answer.layers[:1]) & set(self.bug.places()))
+
+    @property
+    def right_cause(self) -> bool:
+        """Whether the first cause named is the one planted."""
+        return self.found and self.answer.causes[:1] == (self.bug.cause,)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A correct port and the answer to it."""
+
+    correct: Correct
+    answer: Answer
+
+    @property
+    def false(self) -> bool:
+        """Whether it was not called right."""
+        return self.answer.faulty or bool(self.answer.error)
+
+
+def judge(bug: Bug) -> Score:
+    """Give a port with a bug to the harness."""
+    from parity.check import CHECKS
+
+    if bug.check not in CHECKS:
+        return Score(bug, None)
+    inputs = NETWORKS[bug.network].batch()[0]
+    checks = ("forward",) if bug.check == "forward" else ("forward", bug.check)
+    answer = ask(original(bug.network), bug.build(), inputs, transfer=bug.transfer, checks=checks)
+    return Score(bug, answer)
+
+
+def judge_correct(correct: Correct) -> Alarm:
+    """Give a correct port to the harness, gradients too."""
+    options = {"rename": correct.rename, "transfer": correct.own_weights is None}
+    checks = ("forward", "backward")
+    return Alarm(correct, ask(*correct.pair(), correct.inputs, checks=checks, **options))
+
+
+def ask(module: Any, layer: Any, inputs: Any, **options: Any) -> Answer:
+    """Check parity and reduce the result to what is scored."""
+    from parity import check_parity
+
+    start = time.perf_counter()
+    try:
+        result = check_parity(module, layer, inputs, **options)
+    except Exception as error:  # noqa: BLE001 - a crash is an answer, and a bad one
+        text = " ".join(str(error).split())[:120]
+        return Answer(False, error=f"{type(error).__name__}: {text}")
+    seconds = time.perf_counter() - start
+    named = [(one.layer, one.cause) for one in result.diagnosis]
+    first = result.first_divergence
+    if not named and first is not None:
+        named = [(first.name, "")]
+    layers, causes = tuple(zip(*named, strict=True)) or ((), ())
+    return Answer(not result, layers, causes, seconds)
+
+
+def share(part: Sequence[bool]) -> str:
+    """Spell how many of several are true."""
+    return f"{sum(part)} of {len(part)}" if part else "–"

@@ -1,0 +1,1 @@
+"""The commands of ``stdc-convert``, one file each."""

@@ -1,0 +1,165 @@
+"""``stdc-convert SRC``: the conversion itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from converters.command_line import (
+    FALLS_SHORT,
+    common_options,
+    errors_as_exit_codes,
+    progress_bar,
+    show,
+    write_json,
+)
+from converters.layouts.names import NAMINGS
+
+if TYPE_CHECKING:
+    from converters.report import ConversionReport
+
+ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg", "generic")
+EXAMPLE = """
+\b
+Examples:
+  stdc-convert STDCNet813M_73.91.tar             writes STDCNet813M_73.91.pdparams
+  stdc-convert model.pth -o out.pdparams --dry-run
+  stdc-convert model.pdparams                    writes model.pth
+  stdc-convert resnet50.pth --model paddle.vision.models:resnet50
+  stdc-convert vgg16.pth --model 'paddle.vision.models:vgg16(batch_norm=True)'
+  stdc-convert stdc1-seg.pth --layout paddleseg --allow-inexact
+  stdc-convert inspect model.pth                 what is in it: see inspect -h
+  stdc-convert diff model.pth model.pdparams     how they differ: see diff -h
+
+\b
+Exit codes: 0 converted and verified; 1 a tensor is unaccounted for or does not fit,
+nothing was written; 2 the source or an argument cannot be used.
+"""
+
+
+@click.command("convert", epilog=EXAMPLE)
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="Target; SRC with the other framework's suffix if left out.",
+)
+@click.option(
+    "--to",
+    type=click.Choice(["paddle", "torch"]),
+    help="Target framework; the one that SRC is not of if left out.",
+)
+@click.option(
+    "--arch",
+    type=click.Choice(ARCHS),
+    default="auto",
+    show_default=True,
+    help="Which network; auto tells it by the keys, generic is any other.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(list(NAMINGS)),
+    default="native",
+    show_default=True,
+    help="Whose names the keys of OUT get; native keeps the variant and has the authors' names.",
+)
+@click.option(
+    "--allow-inexact",
+    is_flag=True,
+    help="Convert although the network behind --layout computes something else; it says what.",
+)
+@click.option(
+    "--model",
+    metavar="PKG.MOD:FACTORY",
+    help="Target network, whose layers settle every tensor; imports its framework. Arguments go in "
+    "brackets: factory(num_classes=7).",
+)
+@click.option(
+    "--rules",
+    "rules_path",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="Your own renames, drops and layer kinds.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["keep", "float32", "float16", "bfloat16"]),
+    default="keep",
+    show_default=True,
+    help="Type of floating-point tensors in OUT.",
+)
+@click.option("--key", help="Dict inside SRC to take, as in model.ema; else chosen by content.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@click.option(
+    "--strict/--no-strict",
+    default=True,
+    show_default=True,
+    help="Write nothing if a tensor is unaccounted for or does not fit.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Read OUT back and compare every tensor before it gets its name.",
+)
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@common_options
+def convert_command(
+    source: Path, target: Path | None, *, json_path: Path | None, quiet: bool, **options: Any
+) -> None:
+    """Convert a checkpoint between torch and PaddlePaddle, every tensor accounted for.
+
+    SRC is a torch file (.pth, .pt, .tar, .ckpt, .bin, new or old), .safetensors or .pdparams; what
+    it is, is told by its content. Nothing in it is run. Neither framework is needed.
+    """
+    with errors_as_exit_codes():
+        report = convert(source, target, quiet=quiet, **options)
+        if json_path is not None:
+            write_json(json_path, report.to_json())
+    if not quiet:
+        show(report)
+    refused = (options["strict"] and report.problems) or (
+        report.inexact and not options["allow_inexact"]
+    )
+    if options["dry_run"] and refused:
+        raise SystemExit(FALLS_SHORT)
+
+
+def convert(
+    source: Path,
+    target: Path | None,
+    *,
+    model: str | None,
+    rules_path: Path | None,
+    dry_run: bool,
+    strict: bool,
+    force: bool,
+    verify: bool,
+    quiet: bool,
+    **options: Any,
+) -> ConversionReport:
+    """Plan, and unless it is a dry run carry out, with a progress bar.
+
+    Raises:
+        RefusedError: the plan has problems and ``strict`` holds.
+        InputError: source or target cannot be used.
+    """
+    # numpy's linear algebra is not used; its threads would get in the way of the hashing.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from converters.convert import default_target, plan_file
+    from converters.execution import execute, report_of, unwritten
+    from converters.user_rules import read_rules
+
+    rules = read_rules(rules_path) if rules_path else None
+    plan = plan_file(source, target=model, rules=rules, **options)
+    path = default_target(source, target, plan.to)
+    if dry_run:
+        return report_of(plan, unwritten(path))
+    with progress_bar("converting", 2 * len(plan.entries), quiet=quiet) as progress:
+        return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)

@@ -1,0 +1,42 @@
+"""Tables for a terminal, and as plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # rich is loaded where something is shown
+    from rich.table import Table
+
+Rows = Sequence[Sequence[str]]
+
+
+def plain_lines(rows: Rows, right: Container[int] = ()) -> list[str]:
+    """Return rows as lines of aligned columns, none of them broken.
+
+    Args:
+        rows: of texts, the titles first.
+        right: columns that are aligned to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            text.rjust(width) if place in right else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def rich_table(rows: Rows, right: Container[int] = ()) -> Table:
+    """Return rows as a table that fits a terminal; arguments as for :func:`plain_lines`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for place in range(len(rows[0])):
+        table.add_column(justify="right" if place in right else "left", overflow="fold")
+    for row in rows:
+        # Text, not markup: a key or a reason may hold brackets.
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,167 @@
+"""The passes of a check: both networks copied in each precision, run, and judged together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from converters import ConverterError
+from parity import weights as crossing
+from parity.assemble import assemble, map_bounds
+from parity.backward import Backward, random_cotangent
+from parity.gradient_verdicts import BackwardErrors, with_gradients
+from parity.gradients import compare_through
+from parity.parameter_gradients import parameter_errors
+from parity.runs import compare_runs
+from parity.source import LiveRun, copy_as
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from parity.backends import FloatType
+    from parity.result import ParityResult
+    from parity.runs import RunErrors
+    from parity.structure import Structure
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Decides whose weights the paddle copy runs with.
+
+    Attributes:
+        torch_module: The caller's, only read.
+        paddle_layer: The caller's, only read.
+        structure: Which layers are partners.
+        carried: Paddle runs with torch's weights, not with its own.
+        converted: A converted file to compare with the conversion.
+    """
+
+    torch_module: Any
+    paddle_layer: Any
+    structure: Structure
+    carried: bool
+    converted: str | os.PathLike[str] | None
+
+    @property
+    def keys(self) -> crossing.Keys:
+        """How torch's keys become paddle's."""
+        found = self.structure
+        return crossing.Keys(found.key_rename, found.left_out, found.kept, found.folded)
+
+    def copies(self, dtype: FloatType) -> tuple[Any, Any]:
+        """Copy both networks in a precision and give paddle's its weights."""
+        torch_copy = copy_as(self.torch_module, dtype)
+        paddle_copy = copy_as(self.paddle_layer, dtype)
+        if self.carried or self._own_are_converted:
+            crossing.load(paddle_copy, self._converted(torch_copy, paddle_copy))
+        return torch_copy, paddle_copy
+
+    @cached_property
+    def _own_are_converted(self) -> bool:
+        # Then float64 may have the conversion's values, which rounding to float32 took from them.
+        found, notes = self.differences()
+        return not found and not notes and self.converted is None
+
+    def right(self) -> dict[str, np.ndarray] | None:
+        """Convert the caller's weights; None where the converter cannot."""
+        try:
+            return self._converted(self.torch_module, self.paddle_layer)
+        except ConverterError:
+            return None
+
+    def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
+        keys = self.keys
+        return crossing.transfer(
+            torch_module,
+            paddle_layer,
+            keys.rename,
+            leave_out=keys.leave_out,
+            keep=keys.keep,
+            folded=keys.folded,
+        )
+
+    def differences(self) -> tuple[tuple[crossing.WeightDifference, ...], tuple[str, ...]]:
+        """Compare the caller's own weights, or the converted file, with the conversion.
+
+        Returns:
+            The differences, and why they could not be had where the converter does not know the
+            network: whoever brings weights of their own needs no converter.
+        """
+        if self.carried and self.converted is None:
+            return (), ()
+        try:
+            expected = self._converted(self.torch_module, self.paddle_layer)
+        except ConverterError as error:
+            return (), (f"weights were not compared with a conversion: {error}",)
+        if self.converted is not None:
+            return crossing.differences(expected, crossing.read_file(self.converted)), ()
+        return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Runs the networks in each precision and puts the verdicts together.
+
+    Attributes:
+        weights: Makes the copies that run.
+        inputs: The positional arguments of both networks.
+        rename: Torch path to paddle path.
+        tol: Bound of the float32 error.
+        tol64: Bound of the float64 error.
+        precisions: Which are run, in this order.
+    """
+
+    weights: Carried
+    inputs: tuple[np.ndarray, ...]
+    rename: Mapping[str, str]
+    tol: float
+    tol64: float
+    precisions: Sequence[FloatType]
+
+    def forward(self) -> ParityResult:
+        """Run forward only."""
+        runs = {
+            dtype: compare_runs(
+                *self._sources(self.weights.copies(dtype), dtype),
+                rename=self.rename,
+                bound=bound,
+            )
+            for dtype, bound in self._bounds().items()
+        }
+        return assemble(runs, tol=self.tol, tol64=self.tol64)
+
+    def backward(self) -> ParityResult:
+        """Run forward and on into the backward pass."""
+        forward: dict[FloatType, RunErrors] = {}
+        gradients: dict[FloatType, BackwardErrors] = {}
+        for dtype, bound in self._bounds().items():
+            networks = self.weights.copies(dtype)
+            forward[dtype], outputs = compare_through(
+                *self._sources(networks, dtype),
+                Backward(random_cotangent()),
+                rename=self.rename,
+                bound=bound,
+            )
+            single = gradients.get("float32")
+            parameters = parameter_errors(
+                networks,
+                dtype,
+                self.weights.keys,
+                outputs,
+                single.parameters if single else None,
+                tol=self.tol,
+            )
+            gradients[dtype] = BackwardErrors(outputs, parameters)
+        result = assemble(forward, tol=self.tol, tol64=self.tol64)
+        return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def _bounds(self) -> dict[FloatType, float]:
+        bounds = map_bounds(self.precisions, self.tol, self.tol64)
+        return {dtype: bounds[dtype] for dtype in self.precisions}
+
+    def _sources(self, networks: tuple[Any, Any], dtype: FloatType) -> tuple[LiveRun, LiveRun]:
+        return LiveRun(networks[0], self.inputs, dtype), LiveRun(networks[1], self.inputs, dtype)

@@ -145,9 +145,11 @@ def collect(
         paths = partners(ours.paths(), theirs.paths(), rename)
         ours_seen = _arguments(ours.network, {path for path, _ in keys}, hooks)
         theirs_seen = _arguments(theirs.network, {paths[path] for path, _ in keys}, hooks)
+        layers = dict(backend_of(theirs.network).modules(theirs.network))
+        # Copied first: a run may change buffers.
+        fresh = {paths[path]: copy.deepcopy(layers[paths[path]]) for path, _ in keys}
         forced_run(ours, theirs, rename=rename, exchange_given=exchange_given, witness=seen)
     torch_modules = dict(backend_of(ours.network).modules(ours.network))
-    paddle_layers = dict(backend_of(theirs.network).modules(theirs.network))
     found = {}
     for key in keys:
         if key not in seen.returned or key not in seen.given:
@@ -157,7 +159,7 @@ def collect(
             key,
             had.path,
             torch_modules[key[0]],
-            paddle_layers[had.path],
+            fresh[had.path],
             ours_seen[key],
             _with_values(theirs_seen[had.key], *seen.given[key], theirs.network),
             wanted.outputs,

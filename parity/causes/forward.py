@@ -7,18 +7,18 @@ torch's values, and the operation in question had been given right ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.causes.operations import canonical, cause_of, described
+from parity.causes.operations import SHAPES, SOFTMAXES, canonical, cause_of, described
 from parity.functional.replay import RETURN, Edit, Handed, computed, equal, handed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parity.functional.trace import Operation, Trace
+    from parity.functional.trace import Operation, Tensor, Trace
 
 #: An own forward may go wrong in several places; more than these are not searched for.
 DEEPEST = 4
@@ -87,10 +87,11 @@ class _State:
         """List what an operation comes to now."""
         return [self.values.get((place, f"={t.slot}"), t.array) for t in operation.outputs]
 
-    def everything(self) -> list[np.ndarray]:
-        """List all values of paddle's forward."""
+    def everything(self, end: int) -> list[np.ndarray]:
+        """List all values of paddle's forward before a place."""
         found = [t.array for t in self.theirs.given]
-        for place, operation in enumerate(self.theirs.operations):
+        operations = self.theirs.operations if end == RETURN else self.theirs.operations[:end]
+        for place, operation in enumerate(operations):
             found += self.given(place, operation) + self.outputs(place, operation)
         return found
 
@@ -104,7 +105,7 @@ def explain(ours: Trace, theirs: Trace) -> list[Finding]:
     for _ in range(DEEPEST):
         if state.wrong is None:
             return merged(findings)
-        step = _mended(state) or _mended_twice(state)
+        step = _mended(state) or _mended_deeply(state, DEEPEST - 1)
         if step is None:
             return []
         state, more = step
@@ -145,60 +146,87 @@ def _after(state: _State, trial: _Trial) -> _State | None:
         return None
 
 
-def _mended_twice(state: _State) -> tuple[_State, list[Finding]] | None:
-    """Two operations of the same kind as torch's have to be mended before the value is right."""
+def _mended_deeply(state: _State, depth: int) -> tuple[_State, list[Finding]] | None:
+    """Several operations that differ from torch's have to be mended before the value is right."""
     assert state.wrong is not None  # noqa: S101 - the caller looked
-    for trial in _trials(state, state.wrong):
-        found, wanted = trial.finding.found, trial.finding.wanted
-        if found is None or wanted is None or canonical(found) != canonical(wanted):
-            continue
+    for trial in _certain(state, state.wrong):
         after = _after(state, trial)
         if after is None or after.wrong is None:
             continue
-        second = _mended(after)
-        if second is not None:
-            return second[0], [trial.finding, *second[1]]
+        rest = _mended(after) or (_mended_deeply(after, depth - 1) if depth > 1 else None)
+        if rest is not None:
+            return rest[0], [trial.finding, *rest[1]]
     return None
 
 
-def _trials(state: _State, wrong: Handed) -> Iterator[_Trial]:
-    """Yield edits, those first that explain with the least."""
+def _certain(state: _State, wrong: Handed) -> Iterator[_Trial]:
+    """Yield substitutions of operations that are given the same values as torch's."""
+    suspects, missing = _suspects(state, wrong), _missing(state, wrong)
+    for place, found in suspects:
+        for wanted in missing:
+            if _family(found) == _family(wanted) and _same_given(state, place, found, wanted):
+                yield _substitution(state, place, found, wanted)
+
+
+def _family(operation: Operation) -> str:
+    name = canonical(operation)
+    return "shape" if name in SHAPES else name
+
+
+def _suspects(state: _State, wrong: Handed) -> list[tuple[int, Operation]]:
     right = _values(state.ours)
-    ours = state.everything()
-    suspects = [
+    return [
         (place, operation)
         for place, operation in enumerate(state.theirs.operations)
         if _is_suspect(state, place, operation, right, wrong)
     ]
-    missing = [
+
+
+def _missing(state: _State, wrong: Handed) -> list[Operation]:
+    ours = state.everything(wrong.place)
+    single = (one for one in state.ours.operations if len(one.outputs) == 1)
+    return [
         one
-        for one in state.ours.operations
-        if len(one.outputs) == 1 and not _among(one.outputs[0].array, ours)
+        for one in single
+        if equal(one.outputs[0].array, wrong.wanted) or not _among(one.outputs[0].array, ours)
     ]
-    pairs = [(place, found, wanted) for place, found in suspects for wanted in missing]
-    alike = [p for p in pairs if canonical(p[1]) == canonical(p[2])]
-    certain = [p for p in alike if _same_given(state, *p)]
+
+
+def _trials(state: _State, wrong: Handed) -> Iterator[_Trial]:
+    """Yield edits, those first that explain with the least."""
+    suspects, missing = _suspects(state, wrong), _missing(state, wrong)
+    ours = state.everything(wrong.place)
     ready = [w for w in missing if all(_known(t.array, ours) for t in w.given)]
-    unlike = [p for p in pairs if p not in alike and p[2] in ready and p[2].given]
-    for pair in certain:
-        yield _substitution(state, *pair)
+    yield from _certain(state, wrong)
     for place, found in suspects:
         yield from _deletion(state, place, found)
-    for pair in unlike:
-        if not pair[2].child:
-            yield _substitution(state, *pair)
+    for place, found in suspects:
+        for wanted in ready:
+            if wanted.given and not wanted.child and _family(found) != _family(wanted):
+                yield _substitution(state, place, found, wanted)
     for wanted in ready:
         yield from _insertion(state, wanted, wrong)
-    for pair in pairs:
-        if pair not in certain and pair not in unlike and not pair[2].child:
-            yield _substitution(state, *pair)
+    for place, found in suspects:
+        for wanted in missing:
+            if not wanted.child:
+                yield _substitution(state, place, found, wanted)
 
 
 def _same_given(state: _State, place: int, found: Operation, wanted: Operation) -> bool:
     """Whether both are given the same values, in whatever order."""
     theirs = state.given(place, found)
-    values = [t.array for t in wanted.given if t.array.dtype.kind != "b" and t.array.size > 1]
+    given = _origin(state.ours, wanted) if canonical(found) in SHAPES else wanted.given
+    values = [t.array for t in given if t.array.dtype.kind != "b" and t.array.size > 1]
     return all(_among(array, theirs) for array in values)
+
+
+def _origin(trace: Trace, operation: Operation) -> tuple[Tensor, ...]:
+    """Give what a chain of reshapes and transpositions started from."""
+    for earlier in reversed(trace.operations[: trace.operations.index(operation)]):
+        made = {tensor.identity for tensor in earlier.outputs}
+        if made & {tensor.identity for tensor in operation.given}:
+            return _origin(trace, earlier) if canonical(earlier) in SHAPES else operation.given
+    return operation.given
 
 
 def _is_suspect(
@@ -208,7 +236,8 @@ def _is_suspect(
     if operation.child or late or len(operation.outputs) != 1 or place in state.edit.results:
         return False
     given = all(_known(array, right) for array in state.given(place, operation))
-    return given and not _among(state.outputs(place, operation)[0], right)
+    output = state.outputs(place, operation)[0]
+    return given and (equal(output, wrong.found) or not _among(output, right))
 
 
 def _values(trace: Trace) -> list[np.ndarray]:
@@ -249,10 +278,17 @@ def _insertion(state: _State, wanted: Operation, wrong: Handed) -> Iterator[_Tri
     new = wanted.outputs[0].array
     for tensor in wanted.given:
         uses = [use for use, array in _uses(state, wrong) if equal(tensor.array, array)]
+        if finding.cause == "reshape-order" and _into_softmax(state, uses):
+            finding = replace(finding, cause="softmax-axis")
         for use in reversed(uses):
             yield _Trial(Edit(uses={use: new}), finding)
         if len(uses) > 1:
             yield _Trial(Edit(uses=dict.fromkeys(uses, new)), finding)
+
+
+def _into_softmax(state: _State, uses: list[tuple[int, str]]) -> bool:
+    users = [state.theirs.operations[place] for place, _ in uses if place != RETURN]
+    return bool(users) and canonical(users[-1]) in SOFTMAXES
 
 
 def _uses(state: _State, wrong: Handed) -> Iterator[tuple[tuple[int, str], np.ndarray]]:

@@ -156,16 +156,47 @@ def shrinks(suspect: Suspect, left: float) -> str:
 
 def _kind(suspect: Suspect) -> Diagnosis | None:
     ours, theirs = (type(one).__name__ for one in (suspect.torch_module, suspect.paddle_layer))
-    if ours not in COUNTERPARTS or ours.lower() == theirs.lower():
+    if ours.lower() == theirs.lower():
         return None
-    layer, code = _counterpart(suspect.torch_module)
+    if ours in NORMS:
+        layer, code = _norm(suspect.torch_module)
+    elif ours in COUNTERPARTS:
+        layer, code = _counterpart(suspect.torch_module)
+    else:
+        return None
     left = suspect.error(layer)
     if not explains(suspect, left):
         return None
     family = "pool-kind" if "Pool" in ours else "activation-different"
+    family = "norm-kind" if ours in NORMS else family
     cause = "activation-dropped" if theirs == "Identity" else family
     evidence = f"torch has {ours}, paddle {theirs}; {shrinks(suspect, left)}"
     return Diagnosis(cause, suspect.key[0], evidence, code, MEASURED)
+
+
+def _norm(module: Any) -> tuple[Any, str]:
+    """Build the paddle norm that computes what a torch one does, with its weights."""
+    import paddle
+    from paddle import nn
+
+    kind, arguments = NORMS[type(module).__name__]
+    values = [getattr(module, name) for name in arguments]
+    layer = getattr(nn, kind)(*values, epsilon=module.eps)
+    names = {"weight": "scale" if kind.startswith("Instance") else "weight", "bias": "bias"}
+    with paddle.no_grad():
+        for ours, theirs in names.items():
+            tensor = getattr(module, ours, None)
+            if tensor is not None:
+                setattr(layer, theirs, paddle.create_parameter(list(tensor.shape), "float64"))
+                getattr(layer, theirs).set_value(tensor.detach().double().numpy().copy())
+    return layer, f"nn.{kind}({', '.join(map(repr, values))}, epsilon={module.eps!r})"
+
+
+#: Norms without running statistics: paddle's class, and torch's attributes in its order.
+NORMS = {
+    **{f"InstanceNorm{n}d": (f"InstanceNorm{n}D", ("num_features",)) for n in (1, 2, 3)},
+    "GroupNorm": ("GroupNorm", ("num_groups", "num_channels")),
+}
 
 
 def _counterpart(module: Any) -> tuple[Any, str]:

@@ -31,15 +31,15 @@ def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis
     """
     dtype: FloatType = "float64" if suspect.double else "float32"
     backend = backend_of(suspect.paddle_layer)
-    try:
-        with backend.exact_kernels(lambda: lambda _: None):
+    with backend.exact_kernels(lambda: lambda _: None):
+        try:
             ours = trace_torch(suspect.torch_module, suspect.torch_arguments, dtype)
             ours = _renamed(ours, theirs_of)
             theirs = trace_paddle(suspect.paddle_layer, suspect.arguments, _outputs(ours), dtype)
-            with backend.running(suspect.paddle_layer, dtype):
-                findings = explain(ours, theirs)
-    except Exception:  # noqa: BLE001 - a forward that cannot be run alone is not explained
-        return []
+        except Exception:  # noqa: BLE001 - a forward that cannot be run alone stays unexplained
+            return []
+        with backend.running(suspect.paddle_layer, dtype):
+            findings = explain(ours, theirs)
     return [_diagnosis(suspect, finding) for finding in findings]
 
 

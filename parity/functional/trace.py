@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parity.backends import Backend
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tensor:
     """A tensor that an operation took or gave.
 
@@ -35,7 +35,7 @@ class Tensor:
     array: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Operation:
     """One operation, or one call of a child.
 

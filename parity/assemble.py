@@ -56,7 +56,7 @@ def assemble(
         never_called=some.never_called,
         weights=weights,
         problems=_disagreements(runs),
-        notes=notes,
+        notes=(*notes, *_silent(runs)),
         tol=tol,
         tol64=tol64,
         precisions=tuple(runs),
@@ -72,7 +72,15 @@ def _layers(
     return tuple(
         _layer(call, single.get(key), double.get(key), tol=tol, tol64=tol64)
         for key, call in (double or single).items()
+        # There is nothing to say of a call without a result, but of the network's own.
+        if call.outputs or not call.name
     )
+
+
+def _silent(runs: Mapping[FloatType, RunErrors]) -> list[str]:
+    calls = next(iter(runs.values())).calls.values()
+    names = dict.fromkeys(call.name for call in calls if call.name and not call.outputs)
+    return [f"returned no tensor in either network: {', '.join(names)}"] if names else []
 
 
 def _layer(

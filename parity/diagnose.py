@@ -56,6 +56,11 @@ class Patient:
     found: Mapping[str, np.ndarray]
     copies: Callable[[FloatType], tuple[Any, Any]]
 
+    def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
+        """Make fresh runs of both networks in a precision."""
+        ours, theirs = self.copies(dtype)
+        return LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
+
     @property
     def paths(self) -> dict[str, str]:
         """Paddle's path by torch's."""
@@ -89,7 +94,7 @@ def diagnosed(
         carried.copies,
     )
     again = result.layers and result.weights and right is not None
-    faults = isolated(result, carried.copies, inputs, rename) if again else result
+    faults = isolated(result, patient.runs, rename) if again else result
     return replace(result, diagnosis=list(diagnose(faults, patient)))
 
 
@@ -130,7 +135,7 @@ def _suspects(result: ParityResult, patient: Patient) -> Iterator[Suspect]:
     if not keys:
         return
     dtype: FloatType = "float64" if "float64" in result.precisions else "float32"
-    ours, theirs = (LiveRun(one, patient.inputs, dtype) for one in patient.copies(dtype))
+    ours, theirs = patient.runs(dtype)
     found = collect(ours, theirs, keys, rename=patient.rename, exchange_given=keys)
     yield from (found[key] for key in keys if key in found)
 

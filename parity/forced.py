@@ -15,13 +15,13 @@ from parity.compare import tensor_error
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, partners
 from parity.record import Record
-from parity.runs import Slot, aligned, lone
+from parity.runs import Slot, aligned, lone, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
-    from parity.source import LiveRun
+    from parity.source import LiveRun, Source
 
     #: Sees both sides of a start or an end of a call, torch's first, before values are exchanged.
     Witness = Callable[[Event, Event], None]
@@ -100,7 +100,7 @@ class _Forcing:
             return None
         if self.witness is not None:
             self.witness(ours, theirs)
-        slots, instead, stuck = _compared(aligned(ours.outputs, theirs.outputs), self.maps)
+        slots, instead, stuck = _compared(returned(ours, theirs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead
 
@@ -133,7 +133,7 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 
 def forced_run(
-    ours: LiveRun,
+    ours: Source,
     theirs: LiveRun,
     *,
     rename: Mapping[str, str],

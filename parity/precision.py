@@ -93,12 +93,19 @@ def judge(
     if not errors or any(error.error is None for _, error in errors):
         return Verdict(State.NOT_COMPARED, "nothing finite to compare")
     if double is not None and not within(double, tol64):
-        return Verdict(State.MISMATCH, "float64 disagrees: a difference in meaning")
+        return Verdict(State.MISMATCH, _told(double, "float64 disagrees: a difference in meaning"))
     if single is None or within(single, tol):
         return Verdict(State.MATCH)
     if double is None:
-        return Verdict(State.MISMATCH, "float32 differs, and no float64 run was made to ask")
-    return Verdict(State.ROUNDING, "float32 differs, float64 agrees: arithmetic, not meaning")
+        reason = "float32 differs, and no float64 run was made to ask"
+        return Verdict(State.MISMATCH, _told(single, reason))
+    reason = "float32 differs, float64 agrees: arithmetic, not meaning"
+    return Verdict(State.ROUNDING, _told(single, reason))
+
+
+def _told(error: TensorError, reason: str) -> str:
+    """Say why, and what else is known: what is a tie is no difference in meaning."""
+    return f"compared exactly, {error.error:.1%} differ: {error.note}" if error.note else reason
 
 
 def within(error: TensorError, bound: float) -> bool:

@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from parity.arguments import as_arguments, split
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
+#: So many items of a generator are recorded; it may be without end.
+DRAWN = 1000
 #: The network's own call.
 ROOT: CallKey = ("", 0)
 
@@ -61,6 +65,8 @@ class Record:
         leaf: It has no child modules.
         weights: It registers parameters of its own.
         floors: Single-precision kernels that its own forward called in a float64 run.
+        around: Gives what the call was given and what its last child returned, as long as the
+            arrays hold: what an index among its outputs may point into.
     """
 
     path: str
@@ -72,6 +78,7 @@ class Record:
     leaf: bool
     weights: bool
     floors: tuple[Floor, ...] = ()
+    around: Callable[[], list[np.ndarray]] = field(default=list, repr=False, compare=False)
 
     @property
     def key(self) -> CallKey:
@@ -80,7 +87,7 @@ class Record:
 
     def kept(self) -> Record:
         """Copy its outputs, so that it outlives the call of a sharing run."""
-        return replace(self, outputs=_copied(self.outputs))
+        return replace(self, outputs=_copied(self.outputs), around=list)
 
 
 @dataclass(frozen=True)
@@ -141,18 +148,24 @@ class _Call:
 
     Attributes:
         key: Path and call index.
+        module: What is called.
         inputs: See `Record.inputs`.
         versions: The tensors it was given, by id, as they were then; kept where values may be
             exchanged.
         exchanged: What its caller gave it, what it works on instead, and the version of that.
         floors: See `Record.floors`.
+        given: The tensors it was given, which its caller holds as well.
+        last: What the last of its children returned.
     """
 
     key: CallKey
+    module: Any
     inputs: tuple[Value, ...] = ()
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+    last: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,15 @@ class _Returned:
     tensor: weakref.ref[Any]
     version: int
     array: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """A copy of what modules are given, as long as one of them has it."""
+
+    tensor: weakref.ref[Any]
+    version: int
+    array: weakref.ref[np.ndarray]
 
 
 class Recorder:
@@ -185,6 +207,7 @@ class Recorder:
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
+        self._copies: dict[int, _Copied] = {}
         #: Floors by call that came after its record: those of its backward pass.
         self.late: defaultdict[CallKey, list[Floor]] = defaultdict(list)
 
@@ -204,11 +227,12 @@ class Recorder:
 
         return note
 
-    def enter(self, path: str, arguments: Any) -> Any:
+    def enter(self, path: str, module: Any, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
-        call = _Call((path, self._calls[path]))
+        call = _Call((path, self._calls[path]), module)
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
+        call.given = [tensor for _, tensor in tensors]
         if self._given is None:
             call.inputs = self._fresh(tensors)
             new = None
@@ -223,7 +247,14 @@ class Recorder:
         Returns:
             The output that the network is to go on with instead of the module's own, or None.
         """
+        if isinstance(output, Iterator):
+            # A generator runs when it is asked; what it calls belongs to this call.
+            drawn = list(islice(output, DRAWN))
+            return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
+        while call.module is not module:
+            # It raised, and its caller caught that.
+            call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
         if self._watch is not None:
             self._watch(call.key, tensors)
@@ -238,8 +269,12 @@ class Recorder:
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
+                around=partial(self._views, call),
             )
         )
+        call.given, call.last = [], []
+        if self._running:
+            self._running[-1].last = [tensor for _, tensor in tensors]
         call.floors = self.late[call.key]
         new = self._returned_instead(call, tensors, reply) if reply else None
         for caller_has, worked_on, version in call.exchanged:
@@ -248,21 +283,41 @@ class Recorder:
                 self._backend.overwrite(caller_has, self._backend.view(worked_on))
         return rebuilt(output, self._backend.is_tensor, new) if new else None
 
+    def _views(self, call: _Call) -> list[np.ndarray]:
+        return [self._backend.view(tensor) for tensor in (*call.last, *call.given)]
+
     @property
     def _parent(self) -> CallKey | None:
         return self._running[-1].key if self._running else None
 
     def _fresh(self, tensors: list[tuple[str, Any]]) -> tuple[Value, ...]:
-        # Copied always: the module may overwrite its input before its record is due.
         return tuple(
-            Value(slot, self._backend.view(tensor).copy())
+            Value(slot, self._copy(tensor))
             for slot, tensor in tensors
             if self._known(tensor) is None
         )
 
+    def _copy(self, tensor: Any) -> np.ndarray:
+        # A copy always, for the module may overwrite its input before its record is due; but one
+        # for all the modules inside one another that are given the tensor.
+        key, version = id(tensor), self._backend.version(tensor)
+        known = self._copies.get(key)
+        if known is not None and known.tensor() is tensor and known.version == version:
+            array = known.array()
+            if array is not None:
+                return array
+        array = self._backend.view(tensor).copy()
+        gone = weakref.ref(array, lambda gone: self._forget_copy(key, gone))
+        self._copies[key] = _Copied(weakref.ref(tensor), version, gone)
+        return array
+
+    def _forget_copy(self, key: int, gone: weakref.ref[np.ndarray]) -> None:
+        if key in self._copies and self._copies[key].array is gone:
+            del self._copies[key]
+
     def _given_instead(self, call: _Call, tensors: list[tuple[str, Any]]) -> dict[str, Any]:
         assert self._given is not None  # noqa: S101 - the caller asked
-        values = tuple(Value(slot, self._backend.view(tensor)) for slot, tensor in tensors)
+        values = tuple(Value(slot, self._current(tensor)) for slot, tensor in tensors)
         reply = self._given(Given(*call.key, values, self._parent)) or {}
         new = {
             slot: self._backend.like(tensor, reply[slot])
@@ -305,6 +360,10 @@ class Recorder:
         self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
         return array
 
+    def _current(self, tensor: Any) -> np.ndarray:
+        known = self._known(tensor)
+        return self._copy(tensor) if known is None else known.array
+
     def _known(self, tensor: Any) -> _Returned | None:
         found = self._returned.get(id(tensor))
         if found is None or found.tensor() is not tensor:
@@ -343,13 +402,13 @@ def observe(
     recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
-            hooks.callback(backend.before(module, _entering(recorder, path)))
+            hooks.callback(backend.before(module, _entering(recorder, path, module)))
             hooks.callback(backend.after(module, _leaving(recorder, module)))
         yield recorder
 
 
-def _entering(recorder: Recorder, path: str) -> Callable[[Any], Any]:
-    return lambda arguments: recorder.enter(path, arguments)
+def _entering(recorder: Recorder, path: str, module: Any) -> Callable[[Any], Any]:
+    return lambda arguments: recorder.enter(path, module, arguments)
 
 
 def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], Any]:
@@ -420,7 +479,12 @@ def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[Non
 def record(network: Any, inputs: tuple[np.ndarray, ...], dtype: FloatType = "float32") -> Trace:
     """Run a network once and keep the whole run; see `run`."""
     records: list[Record] = []
-    run(network, inputs, records.append, dtype)
+
+    def keep(entry: Record) -> None:
+        # Nothing is around any more once the run is over.
+        records.append(replace(entry, around=list))
+
+    run(network, inputs, keep, dtype)
     return Trace(tuple(records), never_called(network, {entry.path for entry in records}))
 
 

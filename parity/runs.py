@@ -6,15 +6,17 @@ Only numbers are kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.compare import TensorError, tensor_error
+from parity.conventions import other_places
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, Unpaired, partners
 from parity.record import CallKey, Record, Value
+from parity.ties import tie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +82,15 @@ def aligned(
     return [*both, *((slot, None, value) for slot, value in found.items())]
 
 
+def returned(ours: Record, theirs: Record) -> list[tuple[str, Value | None, Value | None]]:
+    """Pair what two calls returned; see `aligned`. Some layers return the same in other places."""
+    places = other_places(ours, theirs)
+    if places is None:
+        return aligned(ours.outputs, theirs.outputs)
+    a, b = ({value.slot: value for value in call.outputs} for call in (ours, theirs))
+    return [(slot, a[place], b[slot]) for slot, place in places.items()]
+
+
 def lone(ours: Value | None) -> Slot:
     """Give the slot of a tensor that one side alone has."""
     side, shape = ("paddle", ()) if ours is None else ("torch", ours.array.shape)
@@ -143,13 +154,13 @@ class Comparer:
         )
 
     def _compare_outputs(self, ours: Record, theirs: Record) -> dict[str, Slot]:
-        pairs = aligned(ours.outputs, theirs.outputs)
-        for slot, a, b in pairs:
+        pairs = returned(ours, theirs)
+        for _, a, b in pairs:
             if a is not None and b is not None:
-                self.partners[theirs.key, b.slot] = ours.key, slot
+                self.partners[theirs.key, b.slot] = ours.key, a.slot
                 if self.seen is not None and not self._cached(a.array, b.array):
                     self.seen(ours, a.array, b.array)
-        return {slot: self._slot(a, b) for slot, a, b in pairs}
+        return {slot: _with_tie(self._slot(a, b), ours, a, b) for slot, a, b in pairs}
 
     def _compare_common(
         self, ours: tuple[Value, ...], theirs: tuple[Value, ...]
@@ -172,6 +183,16 @@ class Comparer:
 
     def _cached(self, ours: np.ndarray, theirs: np.ndarray) -> bool:
         return self.last is not None and self.last[0] is ours and self.last[1] is theirs
+
+
+def _with_tie(found: Slot, call: Record, ours: Value | None, theirs: Value | None) -> Slot:
+    """Say so where indices differ at ties only."""
+    error = found.error
+    if not (error.exact and error.error) or ours is None or theirs is None:
+        return found
+    others = (value.array for value in call.outputs)
+    note = tie(ours.array, theirs.array, [*others, *call.around()])
+    return replace(found, error=replace(error, note=note))
 
 
 def compare_runs(

@@ -112,7 +112,12 @@ class TorchBackend:
         flags = [(module, module.training) for module in network.modules()]
         default = torch.get_default_dtype()
         try:
-            with torch.random.fork_rng(), torch.set_grad_enabled(gradients), full_float32():
+            with (
+                torch.random.fork_rng(),
+                torch.set_grad_enabled(gradients),
+                full_float32(),
+                layer_by_layer(),
+            ):
                 torch.set_default_dtype(getattr(torch, dtype))
                 network.train(training)
                 yield
@@ -135,6 +140,21 @@ class TorchBackend:
 def _place(network: torch.nn.Module) -> torch.device:
     tensors = itertools.chain(network.parameters(), network.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """Switch off the fused path of torch's Transformer layers, which calls none of their modules.
+
+    It also returns zeros at padded positions, where the layers by themselves do not.
+    """
+    mha = torch.backends.mha
+    before = mha.get_fastpath_enabled()
+    try:
+        mha.set_fastpath_enabled(False)
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ _OPERATORS = (
     *("itruediv", "floordiv", "pow", "rpow", "mod", "matmul", "neg", "invert", "and", "or", "xor"),
     *("getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge", "abs"),
 )
+# Some of paddle's functions are compiled ones.
+_KINDS = (types.FunctionType, types.BuiltinFunctionType)
+_NO_OPERATIONS = ("is_", "get_", "set_", "to_tensor", "seed", "enable", "disable", "no_grad")
 
 
 def trace_paddle(layer: Any, arguments: Any, forced: Forced, dtype: FloatType) -> Trace:
@@ -75,7 +78,7 @@ def _functions() -> Iterator[tuple[Any, str, Any]]:
     for holder, names in ((F, F.__all__), (paddle, paddle.__all__)):
         for name in names:
             function = getattr(holder, name, None)
-            if isinstance(function, types.FunctionType) and not name.startswith(("is_", "get_")):
+            if isinstance(function, _KINDS) and not name.startswith(_NO_OPERATIONS):
                 yield holder, name, function
     kind = paddle.Tensor
     methods = [name for name in dir(kind) if _is_method(name)]
@@ -86,9 +89,7 @@ def _functions() -> Iterator[tuple[Any, str, Any]]:
 def _is_method(name: str) -> bool:
     if name.startswith("__"):
         return name.strip("_") in _OPERATORS
-    function = getattr(paddle.Tensor, name)
-    tensor_functions = isinstance(function, types.FunctionType)
-    return tensor_functions and function.__module__.startswith("paddle.tensor")
+    return name in paddle.tensor.tensor_method_func and callable(getattr(paddle.Tensor, name))
 
 
 def _globals(layer: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
+from function_toys import Paddle, Torch
 
 from parity import State, check_parity, forced, weights
 from parity.compare import tensor_error
@@ -93,30 +94,6 @@ def test_exchanging_before_comparing_would_show(monkeypatch: pytest.MonkeyPatch)
     """The tests above fail for a run that is right by construction."""
     monkeypatch.setattr(forced, "tensor_error", lambda ours, _: tensor_error(ours, ours.copy()))
     assert found("pool").faulty == ()
-
-
-class Torch(torch.nn.Module):
-    """Children by name, and a forward given as a function of the network and its input."""
-
-    def __init__(self, forward: Any, **children: Any) -> None:
-        super().__init__()
-        self.body = forward
-        for name, child in children.items():
-            self.add_module(name, child)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.body(self, *args, **kwargs)
-
-
-class Paddle(paddle.nn.Layer):
-    def __init__(self, forward: Any, **children: Any) -> None:
-        super().__init__()
-        self.body = forward
-        for name, child in children.items():
-            self.add_sublayer(name, child)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.body(self, *args, **kwargs)
 
 
 X = np.random.default_rng(2).standard_normal((3, 4)).astype(np.float32)

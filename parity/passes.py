@@ -14,8 +14,10 @@ from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.parameter_gradients import parameter_errors
+from parity.precision import TOLERANCE_TRAINING
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
+from parity.training.run import judged_steps, train
 
 if TYPE_CHECKING:
     import os
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.comparison import StepResult
     from parity.result import ParityResult
     from parity.runs import RunErrors
     from parity.source import Source
     from parity.structure import Structure
+    from parity.training import Training
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,22 @@ class Passes:
             gradients[dtype] = BackwardErrors(outputs, parameters)
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def train(self, training: Training, steps: int) -> tuple[tuple[StepResult, ...], list[str]]:
+        """Train copies of both networks; give the steps and what is to be known."""
+        runs = {
+            dtype: train(
+                self.weights.copies(dtype),
+                training,
+                dtype,
+                keys=self.weights.keys,
+                steps=steps,
+                bound=TOLERANCE_TRAINING if dtype == "float64" else self.tol,
+            )
+            for dtype in self.precisions
+        }
+        found, notes = judged_steps(runs, tol=self.tol, tol64=TOLERANCE_TRAINING)
+        return found, list(notes)
 
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)

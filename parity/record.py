@@ -23,7 +23,7 @@ from parity.nested import flatten, rebuilt
 if TYPE_CHECKING:
     import numpy as np
 
-    from parity.backends import Backend, FloatType
+    from parity.backends import Backend, FloatType, Noting
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
@@ -446,32 +446,37 @@ def run(
     with (
         backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact_kernels(network, dtype, recorder),
+        exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),
     ):
         network(*positional, **named)
 
 
-def exact_kernels(
-    network: Any, dtype: FloatType, recorder: Recorder
-) -> AbstractContextManager[None]:
+def exact_kernels(network: Any, dtype: FloatType, noting: Noting) -> AbstractContextManager[None]:
     """Let exact results stand in for single-precision kernels of a float64 run."""
     if dtype != "float64":
         return nullcontext()
-    return backend_of(network).exact_kernels(recorder.noting)
+    return backend_of(network).exact_kernels(noting)
 
 
 @contextmanager
-def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
-    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+def explained(network: Any, recorder: Recorder | None, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped.
+
+    Args:
+        network: Whose framework is named.
+        recorder: Knows the module that it stopped in.
+        doing: What it stopped in instead.
+    """
     try:
         yield
     except NetworkError:
         raise
     except Exception as error:
         text = str(error).strip().splitlines()
+        where = repr(recorder.where) if recorder and not doing else doing
         raise NetworkError(
-            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"the {backend_of(network).name} network stopped in {where} "
             f"({type(error).__name__}: {text[-1] if text else 'no message'})"
         ) from error
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from converters import RefusedError
 from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
+from parity.diagnose import diagnosed
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
@@ -139,7 +140,7 @@ def _checked(
         found, notes = passes.weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult(
+        refused = ParityResult(
             (),
             torch_only=structure.torch_only,
             paddle_only=structure.paddle_only,
@@ -148,6 +149,7 @@ def _checked(
             tol=passes.tol,
             tol64=passes.tol64,
         )
+        return diagnosed(refused, passes.weights, passes.inputs)
     result = replace(
         result,
         weights=found,
@@ -157,9 +159,9 @@ def _checked(
         assumed=structure.assumed,
         checks=tuple(dict.fromkeys(checks)),
     )
-    if not wanted(isolation, result):
-        return result
-    return isolated(result, passes.sources, structure.rename)
+    if wanted(isolation, result):
+        result = isolated(result, passes.sources, structure.rename)
+    return diagnosed(result, passes.weights, passes.inputs)
 
 
 def _refuse_missing(

@@ -73,6 +73,13 @@ class Carried:
         found, notes = self.differences()
         return not found and not notes and self.converted is None
 
+    def right(self) -> dict[str, np.ndarray] | None:
+        """Convert the caller's weights; None where the converter cannot."""
+        try:
+            return self._converted(self.torch_module, self.paddle_layer)
+        except ConverterError:
+            return None
+
     def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
         keys = self.keys
         return crossing.transfer(

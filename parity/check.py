@@ -19,6 +19,7 @@ from parity.isolate import ISOLATION, isolated, wanted
 from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.reorder import could_be_reordered, in_another_order
 from parity.restore import random_numbers_restored
 from parity.result import ParityResult
 from parity.structure import structure_of
@@ -131,6 +132,9 @@ def _checked(
     structure = passes.weights.structure
     try:
         result = passes.backward() if "backward" in checks else passes.forward()
+        if could_be_reordered(result) and (other := passes.reordered()) is not passes:
+            passes = other
+            result = passes.backward() if "backward" in checks else passes.forward()
         if losses is not None and "loss" in checks:
             bounds = {"tol": passes.tol, "tol64": passes.tol64}
             result = replace(result, losses=check_losses(losses, passes.precisions, **bounds))
@@ -156,7 +160,7 @@ def _checked(
         notes=(*result.notes, *notes),
         versions=versions(),
         inputs=described(passes.inputs),
-        assumed=structure.assumed,
+        assumed=(*structure.assumed, *in_another_order(passes.numbers)),
         checks=tuple(dict.fromkeys(checks)),
     )
     if wanted(isolation, result):

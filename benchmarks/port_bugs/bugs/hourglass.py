@@ -167,5 +167,11 @@ BUGS = (
         "    schedule.step()\n    optimizer.step()\n",
         check="train",
     ),
-    bug("gradients-not-cleared", None, "    optimizer.clear_grad()\n", "", check="train"),
+    bug(
+        "gradients-not-cleared",
+        None,
+        "    schedule.step()\n    optimizer.clear_grad()\n",
+        "    schedule.step()\n",
+        check="train",
+    ),
 )

@@ -68,5 +68,11 @@ BUGS = (
     bug("optimizer-defaults", None, "epsilon=1e-10, ", "", check="train"),
     bug("schedule-different", None, ", gamma=0.5)", ")", check="train"),
     bug("decay-missing", None, ", weight_decay=0.01", "", check="train"),
-    bug("gradients-not-cleared", None, "    optimizer.clear_grad()\n", "", check="train"),
+    bug(
+        "gradients-not-cleared",
+        None,
+        "    schedule.step()\n    optimizer.clear_grad()\n",
+        "    schedule.step()\n",
+        check="train",
+    ),
 )

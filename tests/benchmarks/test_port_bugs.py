@@ -197,9 +197,9 @@ def test_training_of_a_correct_port_agrees_with_torch(name):
     module, layer = copy.deepcopy(original(name)).double().train(), theirs.build()
     plant_weights(module, layer)
     layer.train()
-    inputs, labels = network.batch()
     sides = ours.training(module), theirs.training(layer)
-    for _ in range(STEPS):
+    for seed in range(STEPS):
+        inputs, labels = network.batch(seed)
         losses = (
             step(ours, module, sides[0], tensors(inputs, torch), torch.from_numpy(labels)),
             step(theirs, layer, sides[1], tensors(inputs), paddle.to_tensor(labels)),

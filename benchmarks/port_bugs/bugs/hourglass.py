@@ -143,10 +143,10 @@ BUGS = (
     bug(
         "layer-norm-frozen",
         "mixer.norm1",
-        "    # Left out",
+        "    trained = [",
         "    for parameter in network.mixer.parameters():\n"
         "        parameter.stop_gradient = True\n"
-        "    # Left out",
+        "    trained = [",
         check="train",
     ),
     bug("parameters-unfrozen", "mixer", ' if not name.startswith("mixer.")', "", check="train"),

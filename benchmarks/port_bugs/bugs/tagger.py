@@ -58,10 +58,8 @@ BUGS = (
     bug(
         "ignore-index",
         None,
-        "    labels = paddle.where(labels == -100, paddle.full_like(labels, 255), labels)\n",
-        "",
-        "ignore_index=255)",
-        "ignore_index=-100)",
+        '(found["tags"], counted, ignore_index=255)',
+        '(found["tags"], labels, ignore_index=-100)',
         check="loss",
     ),
     bug("loss-weight", None, "tags + 0.5 * F", "tags + F", check="loss"),

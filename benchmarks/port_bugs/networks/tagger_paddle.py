@@ -50,9 +50,9 @@ def build() -> Tagger:
 def loss(found: dict[str, Tensor], labels: Tensor) -> Tensor:
     """Mean over the tagged tokens of labels (N, T), −100 ignored, plus half the sentence's."""
     # Paddle divides by all tokens where the ignored label is negative.
-    labels = paddle.where(labels == -100, paddle.full_like(labels, 255), labels)
+    counted = paddle.where(labels == -100, paddle.full_like(labels, 255), labels)
     # cross_entropy, not nll_loss, which corrupts the heap where a label is ignored (CPU, 3.3.1).
-    tags = F.cross_entropy(found["tags"], labels, ignore_index=255)
+    tags = F.cross_entropy(found["tags"], counted, ignore_index=255)
     return tags + 0.5 * F.cross_entropy(found["sentence"], labels[:, 0].clip(0, 2))
 
 

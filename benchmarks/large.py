@@ -7,29 +7,42 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from benchmarks.measure import side_by_side
 from converters.dtypes import BY_NAME
-from converters.formats import safetensors_file
+from converters.formats import safetensors_file, torch_zip
 from converters.formats.content import Content, Head
 
-GIB = float(os.environ.get("BENCH_GIB", "2"))
-RULES = "[[kind]]\npattern = '.*linear'\nkind = \"linear\"\n"
+GIB = float(os.environ.get("BENCH_GIB", "4"))
+RUNS = 5
+HASH = (
+    "import sys; from pathlib import Path; from converters.background import digest_of; "
+    "digest_of(*map(Path, sys.argv[1:])).result()"
+)
 CONV, LINEAR = (1024, 1024, 4, 4), (4096, 4096)
 CHANNELS = CONV[0]
 NORM = ("weight", "bias", "running_mean", "running_var")
+Writer = Callable[[BinaryIO, Content], None]
+# Suffix, writer, whether every other tensor is a Linear's, and what the table calls it.
+SOURCES: tuple[tuple[str, Writer, bool, str], ...] = (
+    (".safetensors", safetensors_file.write, False, "safetensors, copied"),
+    (".safetensors", safetensors_file.write, True, "safetensors, half transposed"),
+    (".pth", torch_zip.write, False, "torch zip, copied"),
+)
 
 
-def write_checkpoint(path: Path, blocks: int, *, linear: bool) -> None:
-    """Write blocks of 64 MiB: a convolution and its BN, every other one a Linear if wanted."""
+def write_checkpoint(path: Path, writer: Writer, blocks: int, *, linear: bool) -> None:
+    """Write blocks of 64 MiB: a convolution and its BN, or every other one a Linear if wanted."""
     heads = []
     for block in range(blocks):
         if linear and block % 2:
             heads.append(Head(f"block{block}.linear.weight", BY_NAME["float32"], LINEAR))
+            heads.append(Head(f"block{block}.linear.bias", BY_NAME["float32"], LINEAR[:1]))
             continue
         heads.append(Head(f"block{block}.conv.weight", BY_NAME["float32"], CONV))
         names = (f"block{block}.bn.{name}" for name in NORM)
@@ -41,32 +54,44 @@ def write_checkpoint(path: Path, blocks: int, *, linear: bool) -> None:
             yield random.random(head.shape, np.float32)
 
     with path.open("wb") as file:
-        safetensors_file.write(file, Content(tuple(heads), tensors, {}, {"format": "pt"}))
+        writer(file, Content(tuple(heads), tensors, {}, {"format": "pt"}))
 
 
 def rows(folder: Path) -> Iterator[str]:
     """Yield the table's lines."""
-    source, copy, target = (folder / name for name in ("a.safetensors", "copy", "a.pdparams"))
-    rules = folder / "rules.toml"
-    rules.write_text(RULES)
-    ours = [str(Path(sys.executable).with_name("stdc-convert")), str(source), "-o", str(target)]
-    ours += ["--rules", str(rules), "--force", "--quiet"]
-    shell = ["sh", "-c"]
-    limit = [*shell, f"cp '{source}' '{copy}' && sync '{copy}'"]
-    read = [*shell, f"cat '{copy}' > /dev/null"]
-    yield f"Float32 in safetensors, {GIB:g} GiB, largest tensor 64 MiB, to `.pdparams`.\n"
+    yield f"Float32, {GIB:g} GiB, largest tensor 64 MiB, to `.pdparams`; medians of {RUNS} runs.\n"
     yield (
-        "| tensors | ours | without verification | cp and sync | read | times cp and read | "
-        "MiB without mapped files | MiB with |"
+        "| source | ours | without verification | cp and sync | read | times cp, sync and read | "
+        "processor seconds | of these SHA-256 | MiB without mapped files | MiB with |"
     )
-    yield "|---|---|---|---|---|---|---|---|"
-    for name, linear in (("convolutions, copied", False), ("half Linear, transposed", True)):
-        write_checkpoint(source, round(GIB * 16), linear=linear)
-        costs = side_by_side([limit, read, ours, [*ours, "--no-verify"]], runs=3)
-        copied, once, verified, plain = costs
-        ratio = verified.seconds / (copied.seconds + once.seconds)
-        yield (
-            f"| {name} | {verified.seconds:.2f} s | {plain.seconds:.2f} s | "
-            f"{copied.seconds:.2f} s | {once.seconds:.2f} s | **{ratio:.1f}** | "
-            f"{verified.anonymous:.0f} | {verified.megabytes:.0f} |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for suffix, writer, linear, name in SOURCES:
+        source = folder / f"source{suffix}"
+        write_checkpoint(source, writer, round(GIB * 16), linear=linear)
+        yield f"| {name} | {row(source)} |"
+        source.unlink()
+
+
+def row(source: Path) -> str:
+    """Return a line of the table behind its first column."""
+    copy, target = (source.with_name(name) for name in ("copy", "target.pdparams"))
+    ours = [str(Path(sys.executable).with_name("stdc-convert")), str(source), "-o", str(target)]
+    ours += ["--force", "--quiet"]
+    commands = (
+        ["sh", "-c", f"cp '{source}' '{copy}' && sync '{copy}'"],
+        ["sh", "-c", f"cat '{copy}' > /dev/null"],
+        ours,
+        [*ours, "--no-verify"],
+    )
+    copied, once, verified, plain = side_by_side(commands, RUNS)
+    (hashed,) = side_by_side([[sys.executable, "-c", HASH, str(source), str(target)]], runs=1)
+    return " | ".join(
+        (
+            *(f"{cost.seconds:.2f} s" for cost in (verified, plain, copied, once)),
+            f"**{verified.seconds / (copied.seconds + once.seconds):.2f}**",
+            f"{verified.processor:.1f}",
+            f"{hashed.processor:.1f}",
+            f"{verified.anonymous:.0f}",
+            f"{verified.megabytes:.0f}",
         )
+    )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from converters.inspect import Inspection, inspect_checkpoint
     from converters.plan import ConversionPlan, Entry, detect, plan_conversion
     from converters.report import ConversionReport
+    from converters.user_rules import UserRules, read_rules
 
 __all__ = [
     "Checkpoint",
@@ -29,6 +30,7 @@ __all__ = [
     "Inspection",
     "LazyTensor",
     "RefusedError",
+    "UserRules",
     "convert_file",
     "convert_state_dict",
     "detect",
@@ -37,6 +39,7 @@ __all__ = [
     "inspect_checkpoint",
     "plan_conversion",
     "read_checkpoint",
+    "read_rules",
 ]
 
 _MODULE_OF = {
@@ -50,6 +53,7 @@ _MODULE_OF = {
     "Inspection": "inspect",
     "LazyTensor": "checkpoint",
     "RefusedError": "errors",
+    "UserRules": "user_rules",
     "convert_file": "convert",
     "convert_state_dict": "convert",
     "detect": "plan",
@@ -58,6 +62,7 @@ _MODULE_OF = {
     "inspect_checkpoint": "inspect",
     "plan_conversion": "plan",
     "read_checkpoint": "formats",
+    "read_rules": "user_rules",
 }
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
-# Hashed at a time. Large, since a thread waits for its turn between two blocks; mapped, not read,
-# since that takes one turn a block and no memory.
-BLOCK = 8 << 20
+# Large, since each block waits for its turn among Python's threads. Read, not mapped: a file that
+# somebody cuts off meanwhile would end the process.
+BLOCK = 4 << 20
 
 
 class Background(Generic[Result]):
@@ -54,29 +52,19 @@ def sha256_of(paths: Sequence[Path], finished: threading.Event | None = None) ->
     Raises:
         OSError: one cannot be read.
     """
-    digest = hashlib.sha256()
+    digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK))
     for path in paths:
-        with path.open("rb") as file:
-            for block in mapped_blocks(file, finished):
-                digest.update(block)
+        with path.open("rb", buffering=0) as file:
+            while True:
+                # Asked before reading: what is read after it is all there will be.
+                whole = finished is None or finished.is_set()
+                count = file.readinto(block)
+                digest.update(block[:count])
+                if not count and whole:
+                    break
+                if not count and finished is not None:
+                    finished.wait(0.002)
     return digest.hexdigest()
-
-
-def mapped_blocks(file: BinaryIO, finished: threading.Event | None) -> Iterator[mmap.mmap]:
-    """Yield a file's content, a block mapped at a time; wait for more until it is finished."""
-    done = 0
-    while True:
-        # Asked before the size: what there is after it is all there will be.
-        whole = finished is None or finished.is_set()
-        size = min(os.fstat(file.fileno()).st_size - done, BLOCK)
-        if size == BLOCK or (size and whole):
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ, offset=done) as block:
-                yield block
-            done += size
-        elif whole:
-            return
-        elif finished is not None:
-            finished.wait(0.002)
 
 
 def digest_of(*paths: Path, finished: threading.Event | None = None) -> Background[str]:

@@ -65,6 +65,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
         metadata: what the file says of itself in words.
         files: the files that it lies in; ``path`` alone, or an index and its shards.
         maps: the same, mapped into memory.
+        hashing: their SHA-256, where somebody began to compute it earlier.
         others: other dicts of tensors in the file, by path.
         rivals: those of them that might as well be meant.
     """
@@ -77,6 +78,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     maps: tuple[memoryview, ...] = field(default=(), repr=False)
+    hashing: Background[str] | None = field(default=None, repr=False, compare=False)
     others: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
 
@@ -131,7 +133,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
 
     def digest(self) -> Background[str]:
         """Return the SHA-256 of its files, computed beside other work since the first call."""
-        return self._digest
+        return self.hashing or self._digest
 
     @cached_property
     def _digest(self) -> Background[str]:

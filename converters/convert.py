@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converters.background import Background
 from converters.bits import contiguous
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME, of_paddle_array
@@ -40,6 +42,7 @@ def convert_file(
     layout: str = "native",
     dtype: str = "keep",
     key: str | None = None,
+    variant: str = "auto",
     strict: bool = True,
     force: bool = False,
     dry_run: bool = False,
@@ -59,6 +62,7 @@ def convert_file(
         layout: naming of the target's keys: native, authors, paddleseg, mmseg, mmseg-first.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         key: path of the dict inside the source to take; chosen by content if None.
+        variant: whose implementation of STDC ``src`` is; ``auto`` to tell it by names and keys.
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
@@ -80,6 +84,7 @@ def convert_file(
         layout=layout,
         dtype=dtype,
         key=key,
+        variant=variant,
         allow_inexact=allow_inexact,
         target=target,
         rules=rules,
@@ -97,15 +102,19 @@ def plan_file(
     layout: str = "native",
     key: str | None = None,
     target: Any = None,
+    hashing: Background[str] | None = None,
     **options: Any,
 ) -> ConversionPlan:
     """Plan the conversion of a file; arguments as in :func:`convert_file`.
+
+    ``hashing`` is the file's SHA-256 where somebody began to compute it.
 
     Raises:
         InputError: the source, the target network or an argument cannot be used.
     """
     checkpoint = read_checkpoint(src, key=key)
-    checkpoint.digest()  # begins beside the planning
+    if checkpoint.files == (Path(src),):  # and no shards beside it
+        checkpoint = replace(checkpoint, hashing=hashing)
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model
@@ -156,15 +165,21 @@ def default_target(source: Path, target: str | Path | None, to: Framework) -> Pa
 
 
 def convert_state_dict(
-    state_dict: Mapping[str, Any], target: Any, *, rules: UserRules | None = None
+    state_dict: Mapping[str, Any],
+    target: Any,
+    *,
+    origin: Framework | None = None,
+    rules: UserRules | None = None,
 ) -> dict[str, np.ndarray]:
-    """Convert a state dict of the other framework to the names and layouts of a network.
+    """Convert a state dict to the names and layouts of a network, of the other framework or not.
 
     The classes of the target's layers settle every layout; the target is not changed.
 
     Args:
         state_dict: tensors (torch, paddle or numpy) by key.
         target: a paddle Layer or a torch Module.
+        origin: the framework whose layouts the tensors have; theirs if None, which numpy arrays
+            alone do not tell.
         rules: renames and drops of keys, and kinds that the target's classes cannot tell.
 
     Returns:
@@ -172,9 +187,11 @@ def convert_state_dict(
 
     Raises:
         RefusedError: a key is unaccounted for, or a shape disagrees; all are listed.
-        InputError: the target holds a layer for which no rule is known.
+        InputError: the target holds a layer for which no rule is known, or nothing tells whose
+            layouts the tensors have.
     """
-    return converted_arrays(plan_state_dict(state_dict, target, rules=rules))
+    plan = plan_state_dict(state_dict, target, origin=origin, rules=rules)
+    return converted_arrays(plan)
 
 
 def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
@@ -194,17 +211,45 @@ def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
 
 
 def plan_state_dict(
-    state_dict: Mapping[str, Any], target: Any, *, rules: UserRules | None = None
+    state_dict: Mapping[str, Any],
+    target: Any,
+    *,
+    origin: Framework | None = None,
+    rules: UserRules | None = None,
 ) -> ConversionPlan:
     """Plan the conversion of a state dict; arguments as in :func:`convert_state_dict`.
 
     Raises:
-        InputError: the target holds a layer for which no rule is known.
+        InputError: the target holds a layer for which no rule is known, or nothing tells whose
+            layouts the tensors have.
     """
     to: Framework = "paddle" if framework_of(target) == "paddle" else "torch"
     tensors = {key: lazy(key, value) for key, value in state_dict.items()}
     checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
-    return plan_conversion(checkpoint, to=to, target=target, rules=rules)
+    origin = origin_of(state_dict, origin)
+    return plan_conversion(checkpoint, to=to, target=target, origin=origin, rules=rules)
+
+
+def origin_of(state_dict: Mapping[str, Any], said: Framework | None) -> Framework | None:
+    """Return the framework whose tensors a state dict holds; None for an empty one.
+
+    Raises:
+        InputError: its tensors are of both, or of none, or of another than somebody says.
+    """
+    whose = {framework for value in state_dict.values() if (framework := _owner(value))}
+    if len(whose) > 1 or (said and whose - {said}):
+        found = " and ".join(sorted(whose))
+        raise InputError(f"the state dict holds tensors of {found}; expected {said or 'one'} alone")
+    if not whose and state_dict and said is None:
+        raise InputError(
+            "numpy arrays do not tell whose layouts they have; say origin='torch' or 'paddle'"
+        )
+    return whose.pop() if whose else said
+
+
+def _owner(value: Any) -> Framework | None:
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    return "torch" if "torch" in packages else "paddle" if "paddle" in packages else None
 
 
 def lazy(key: str, value: Any) -> LazyTensor:
@@ -224,16 +269,14 @@ def lazy(key: str, value: Any) -> LazyTensor:
     if isinstance(value, np.ndarray):
         return LazyTensor(shape, of_paddle_array(value.dtype), lambda: value, id(value))
     dtype = BY_NAME[name]
-    identity = (value.data_ptr(), shape, tuple(value.stride())) if _is_torch(value) else id(value)
+    identity = (
+        (value.data_ptr(), shape, tuple(value.stride())) if _owner(value) == "torch" else id(value)
+    )
     return LazyTensor(shape, dtype, lambda: _array(value, name), identity)
 
 
-def _is_torch(value: Any) -> bool:
-    return type(value).__module__.startswith("torch")
-
-
 def _array(value: Any, name: str) -> np.ndarray:
-    if name == "bfloat16" and _is_torch(value):
+    if name == "bfloat16" and _owner(value) == "torch":
         # torch refuses to give bfloat16 to numpy; its bits as int16 are the same.
         int16 = value.new_empty(0).short().dtype
         return np.asarray(value.cpu().view(int16).numpy()).view(np.uint16)

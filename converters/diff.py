@@ -18,6 +18,7 @@ from converters.execution import Releasing, content_of, written_entries
 from converters.formats.content import Head
 from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, native_keys, plan_conversion, without_prefix
+from converters.planning.hints import ASSUMED
 from converters.user_rules import UserRules
 
 __all__ = ["Difference", "TensorDifference", "diff_checkpoints"]
@@ -137,7 +138,7 @@ class _Pairing:
             a, to=b.framework, origin=a.framework, target=self.target, rules=self.rules
         )
         if self.target is None and plan.layout.arch == "generic" and plan.problems:
-            raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}")
+            raise InputError(f"{a.path}: the network is not known: {plan.problems[0]}; {ASSUMED}")
         return plan
 
 

@@ -13,7 +13,7 @@ from converters.errors import InputError
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
 from converters.plan import Framework, detect, plan_conversion
-from converters.tables import plain_lines, rich_table
+from converters.tables import plain_lines, rich_table, size
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
@@ -98,16 +98,16 @@ class Inspection:
 
     def _lines(self) -> Iterator[str]:
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
-        size = sum(tensor.bytes for tensor in self.tensors if not tensor.alias_of)
+        total = sum(tensor.bytes for tensor in self.tensors if not tensor.alias_of)
         classes = f", {self.num_classes} classes" if self.num_classes else ""
-        yield f"file      {self.path}  ({self.format}, {self.bytes / 1e6:.1f} MB{inside})"
+        yield f"file      {self.path}  ({self.format}, {size(self.bytes)}{inside})"
         name = " ".join(filter(None, (self.arch, self.variant)))
         content = f", {self.content} alone" if self.content else ""
         yield f"network   {name}{classes}{content}, {self.framework}"
         if self.unknown:
             yield f"          {self.unknown}"
         yield f"layers    {counted(self.kinds) or 'unknown'}"
-        yield f"tensors   {len(self.tensors) - self.aliases}, {size / 1e6:.1f} MB: " + counted(
+        yield f"tensors   {len(self.tensors) - self.aliases}, {size(total)}: " + counted(
             self.dtypes
         )
         yield f"aliases   {self.aliases}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,21 @@ def build_model(text: str, framework: str | None = None) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        factory = getattr(importlib.import_module(where), name, None)
+        with warnings.catch_warnings():
+            # A remark of Paddle's on building extensions, at every first import.
+            warnings.filterwarnings("ignore", message="No ccache found")
+            factory = getattr(importlib.import_module(where), name, None)
     except Exception as error:
-        raise InputError(f"--model {text}: {where} cannot be imported: {error!r}") from error
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"--model {text}: {where} cannot be imported ({what})") from error
     if not callable(factory):
         raise InputError(f"--model {text}: {where} has no callable {name!r}")
     try:
         network = factory(**options)
     except Exception as error:
-        raise InputError(f"--model {text}: the factory failed: {error!r}") from error
+        raise InputError(
+            f"--model {text}: the factory failed ({type(error).__name__}: {error})"
+        ) from error
     found = framework_of(network)
     if framework not in (None, found):
         raise InputError(

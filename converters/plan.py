@@ -10,9 +10,10 @@ from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
 from converters.layouts import Layout
+from converters.layouts.network import framework_of, keys_of
 from converters.planning.aim import aim_at
 from converters.planning.engine import plan_entries
-from converters.planning.hints import hints
+from converters.planning.hints import ASSUMED, hints
 from converters.planning.settle import settle_layout
 from converters.planning.source import Source, without_prefix
 from converters.planning.target_names import named
@@ -86,10 +87,9 @@ class ConversionPlan:
             RefusedError: there are any; all are listed.
         """
         if self.problems:
-            where = self.checkpoint.place
-            raise RefusedError(
-                f"{where}: not converted, {len(self.problems)} problem(s):", self.problems
-            )
+            said = f"{self.checkpoint.place}: not converted, {len(self.problems)} problem(s)"
+            how = f"; {ASSUMED}" if ASSUMED in self.hints else ""
+            raise RefusedError(f"{said}{how}:", self.problems)
 
 
 def plan_conversion(
@@ -102,6 +102,7 @@ def plan_conversion(
     dtype: str = "keep",
     rules: UserRules | None = None,
     origin: Framework | None = None,
+    variant: str = "auto",
     allow_inexact: bool = False,
 ) -> ConversionPlan:
     """Decide the fate of every key; reads no tensor unless two must be compared.
@@ -119,6 +120,7 @@ def plan_conversion(
         dtype: element type of floating-point tensors in the target, or ``keep``.
         rules: the user's own renames, drops and layer kinds.
         origin: the source's framework; the one that ``to`` is not if None.
+        variant: whose implementation of STDC the source is; ``auto`` to tell it by names and keys.
         allow_inexact: the target's network may compute something else; the plan says what.
 
     Raises:
@@ -127,9 +129,11 @@ def plan_conversion(
     origin = origin or ("torch" if to == "paddle" else "paddle")
     if target is not None and layout != "native":
         raise InputError(f"layout {layout!r}: a target network has its own names; leave one out")
+    if target is not None and framework_of(target) != to:
+        raise InputError(f"the target network is {framework_of(target)}'s; to={to!r} needs {to}'s")
     source = Source.of(checkpoint, origin, rules or UserRules())
-    source = source.native() if target is None else source
-    known = settle_layout(source, arch, target)
+    source = source.native() if target is None else source.within(keys_of(target))
+    known = settle_layout(source, arch, target, variant)
     aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
     entries, problems = plan_entries(source, aim.layout, dtype, to)
@@ -146,7 +150,7 @@ def plan_conversion(
         target_side.seconds,
         aim.inexact,
         allow_inexact,
-        tuple(hints(target_side.entries, to, target)),
+        tuple(hints(target_side.entries, aim.layout, to, target)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from converters.plan import Entry
-from converters.tables import plain_lines, rich_table
+from converters.tables import plain_lines, rich_table, size
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
@@ -127,9 +127,8 @@ class ConversionReport:
         for problem in self.problems:
             yield f"problem {problem}", "red"
         if self.target.format:
-            size = f"{self.target.bytes / 1e6:.1f} MB"
             read = "read back and compared bit for bit" if self.verified else "not read back"
-            told = f"{self.target.format}, {size}, {read}"
+            told = f"{self.target.format}, {size(self.target.bytes)}, {read}"
             yield f"wrote   {self.target.path}  ({told})", "green" if self.verified else "yellow"
         else:
             yield f"dry run, nothing written; the target would be {self.target.path}", ""

@@ -40,3 +40,11 @@ def rich_table(rows: Rows, right: Container[int] = ()) -> Table:
         # Text, not markup: a key or a reason may hold brackets.
         table.add_row(*map(Text, row))
     return table
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return f"{count} bytes"

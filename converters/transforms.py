@@ -34,6 +34,7 @@ class Transform:
         undo: the way back, bit for bit but for the shape; None where there is none.
         undone: what the report calls the way back.
         exact: elements are moved and not computed.
+        axes: how many axes the tensor must have, None if it may have any.
         slope: where elements are computed, the derivative at each of them.
     """
 
@@ -44,6 +45,7 @@ class Transform:
     undo: Callable[[np.ndarray, DType], np.ndarray] | None
     undone: str = ""
     exact: bool = True
+    axes: int | None = None
     slope: Callable[[np.ndarray], np.ndarray] | None = None
 
     def called(self, *, inverse: bool) -> str:
@@ -158,7 +160,7 @@ def _merge_transposed(parts: np.ndarray, dtype: DType) -> np.ndarray:
 
 TRANSFORMS = {
     "copy": Transform("copy", _unchanged, _unchanged, _same, _same),
-    "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed),
+    "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed, axes=2),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
     "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False, slope=np.sign),
     # The same elements in the same order; the entry says in which shape.
@@ -172,6 +174,7 @@ TRANSFORMS = {
         _split_transposed,
         _merge_transposed,
         "merge",
+        axes=2,
     ),
 }
 

@@ -12,8 +12,14 @@ r"""What a user says about a checkpoint's keys, in a TOML file.
     pattern = '.*\.token_table'
     kind = "embedding"
 
-A pattern is a regular expression that must fit a whole key (``rename``, ``drop``) or a whole
-layer's path (``kind``).
+    [[tensor]]
+    pattern = '.*\.lora_[AB]'
+    kind = "parameter"
+
+A pattern is a regular expression that must fit a whole key (``rename``, ``drop``, ``tensor``) or a
+whole layer's path (``kind``). A tensor of a layer of one's own is a ``parameter``, copied as it is,
+or laid out as the weight of a ``linear``; the norms of a weight norm (its ``g``) or spectral norm
+(its ``u``) are ``norm_along_0``, ``norm_along_1`` and so on, by torch's axis.
 """
 
 from __future__ import annotations
@@ -26,10 +32,15 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.rules import BY_KIND, PARAMETER
+from converters.rules import ALONE, BY_KIND, NORM_KINDS
 
 # Table: the field besides the pattern, and whether it must be there.
-TABLES = {"rename": ("to", True), "drop": ("reason", False), "kind": ("kind", True)}
+TABLES = {
+    "rename": ("to", True),
+    "drop": ("reason", False),
+    "kind": ("kind", True),
+    "tensor": ("kind", True),
+}
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,13 @@ class UserRules:
         renames: the first whose pattern fits a key gives its name in the network.
         drops: keys left out, with the reason; they go by the key's name after renaming.
         kinds: kinds of layers, by path.
+        tensors: of what kind of layer tensors could be the weight, by key.
     """
 
     renames: tuple[UserRule, ...] = ()
     drops: tuple[UserRule, ...] = ()
     kinds: tuple[UserRule, ...] = ()
+    tensors: tuple[UserRule, ...] = ()
 
     @classmethod
     def of(
@@ -61,6 +74,7 @@ class UserRules:
         renames: Mapping[str, str] | None = None,
         drops: Mapping[str, str] | None = None,
         kinds: Mapping[str, str] | None = None,
+        tensors: Mapping[str, str] | None = None,
     ) -> UserRules:
         """Return rules from patterns, each with what then holds.
 
@@ -68,11 +82,12 @@ class UserRules:
             renames: replacement by pattern of a key.
             drops: reason by pattern of a key.
             kinds: kind by pattern of a layer's path.
+            tensors: kind by pattern of a key.
 
         Raises:
             InputError: a pattern is none, or a kind is unknown.
         """
-        tables = zip(TABLES, (renames, drops, kinds), strict=True)
+        tables = zip(TABLES, (renames, drops, kinds, tensors), strict=True)
         return from_tables(
             "rules",
             {
@@ -119,18 +134,29 @@ class UserRules:
 
     def kind_of(self, path: str) -> str | None:
         """Return the kind that the user gave to a layer, None if none."""
-        return next((rule.value for rule in self.kinds if rule.pattern.fullmatch(path)), None)
+        return _first(self.kinds, path)
 
-    def require_fitting(self, paths: Iterable[str]) -> None:
-        """Refuse a kind for a layer that is not there.
+    def tensor_kind(self, key: str) -> str | None:
+        """Return the kind that the user gave to a lone tensor, None if none."""
+        return _first(self.tensors, key)
+
+    def require_fitting(self, paths: Iterable[str], keys: Iterable[str]) -> None:
+        """Refuse a kind for a layer or tensor that is not there.
 
         Raises:
-            InputError: the pattern of a kind fits none of a network's layers.
+            InputError: the pattern of a kind fits none of a network's layers or tensors.
         """
-        known = tuple(paths)
-        for rule in self.kinds:
-            if not any(rule.pattern.fullmatch(path) for path in known):
-                raise InputError(f"--rules: no layer fits {rule.pattern.pattern!r}; correct it")
+        tables = (("layer", self.kinds, tuple(paths)), ("key", self.tensors, tuple(keys)))
+        for what, rules, known in tables:
+            for rule in rules:
+                if not any(rule.pattern.fullmatch(one) for one in known):
+                    raise InputError(
+                        f"--rules: no {what} fits {rule.pattern.pattern!r}; correct it"
+                    )
+
+
+def _first(rules: tuple[UserRule, ...], name: str) -> str | None:
+    return next((rule.value for rule in rules if rule.pattern.fullmatch(name)), None)
 
 
 def read_rules(path: Path) -> UserRules:
@@ -151,12 +177,17 @@ def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
     for name in tables:
         if name not in TABLES:
             raise InputError(f"{where}: unknown table {name!r}; expected {', '.join(TABLES)}")
-    renames, drops, kinds = (tuple(_rules(where, name, tables.get(name, []))) for name in TABLES)
-    for rule in kinds:
-        if rule.value not in (*BY_KIND, PARAMETER.kind):
-            known = ", ".join((*BY_KIND, PARAMETER.kind))
-            raise InputError(f"{where}: unknown kind {rule.value!r}; known: {known}")
-    return UserRules(renames, drops, kinds)
+    rules = UserRules(*(tuple(_rules(where, name, tables.get(name, []))) for name in TABLES))
+    for table, known, given in (
+        ("kind", BY_KIND, rules.kinds),
+        ("tensor", (*ALONE, *NORM_KINDS), rules.tensors),
+    ):
+        for rule in given:
+            if rule.value not in known:
+                raise InputError(
+                    f"{where}: [[{table}]] unknown kind {rule.value!r}; known: {', '.join(known)}"
+                )
+    return rules
 
 
 def _tables(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from converters.plan import without_prefix
 from converters.transforms import to_float64
 from parity.backends import backend_of
 from parity.pair import renamed
+from parity.weights import rules_for
 
 if TYPE_CHECKING:
     import os
@@ -106,7 +107,9 @@ class Weights:
         if self.framework == "paddle":
             names = {theirs: ours for ours, theirs in names.items()}
         state = {renamed(key, names): value for key, value in values.items()}
-        return converters.convert_state_dict(state, network)
+        return converters.convert_state_dict(
+            state, network, origin=self.framework, rules=rules_for(state)
+        )
 
 
 def _cast(tensor: LazyTensor, dtype: str) -> np.ndarray:

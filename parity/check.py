@@ -5,7 +5,10 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
@@ -20,9 +23,11 @@ from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from parity.renaming import Rename
+
+STORES = ("memory", "disk")
 
 
 def check_parity(
@@ -38,6 +43,7 @@ def check_parity(
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
     isolation: Literal["auto", "always", "never"] = "auto",
+    store: Literal["memory", "disk"] = "memory",
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -63,28 +69,47 @@ def check_parity(
         tol64: Bound of the float64 error.
         isolation: When to measure each layer's own error, computed from torch's values, beside
             the inherited one: 'auto' does where something is no match.
+        store: 'memory' runs both networks side by side and keeps nothing; 'disk' runs torch's first
+            and keeps its run in a temporary file, so that the two are never in memory together.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check, precision or isolation.
+        ValueError: An unknown check, precision, isolation or store.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
-    _refuse_unknown(checks, precision, isolation)
+    _refuse_unknown(checks, precision, isolation, store)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arguments(inputs)
     structure = structure_of(ours, theirs, arrays, rename)
     weights = Carried(ours, theirs, structure, transfer, converted)
-    passes = Passes(weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision])
+    with _folder(store) as folder:
+        passes = Passes(
+            weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision], folder
+        )
+        return _checked(passes, checks, isolation)
+
+
+@contextmanager
+def _folder(store: str) -> Iterator[Path | None]:
+    if store == "memory":
+        yield None
+        return
+    with TemporaryDirectory(prefix="stdc-parity-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _checked(passes: Passes, checks: Sequence[str], isolation: str) -> ParityResult:
+    structure = passes.weights.structure
     try:
         result = passes.backward() if "backward" in checks else passes.forward()
-        found, notes = weights.differences()
+        found, notes = passes.weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult(
@@ -93,24 +118,24 @@ def check_parity(
             paddle_only=structure.paddle_only,
             assumed=structure.assumed,
             problems=refusal.problems,
-            tol=tol,
-            tol64=tol64,
+            tol=passes.tol,
+            tol64=passes.tol64,
         )
     result = replace(
         result,
         weights=found,
         notes=(*result.notes, *notes),
         versions=versions(),
-        inputs=described(arrays),
+        inputs=described(passes.inputs),
         assumed=structure.assumed,
         checks=tuple(dict.fromkeys(checks)),
     )
     if not wanted(isolation, result):
         return result
-    return isolated(result, weights.copies, arrays, structure.rename)
+    return isolated(result, passes.sources, structure.rename)
 
 
-def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
+def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str, store: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
         raise ValueError(f"checks {list(checks)}: only {', '.join(CHECKS)} exist")
@@ -118,3 +143,5 @@ def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> No
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if isolation not in ISOLATION:
         raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
+    if store not in STORES:
+        raise ValueError(f"store {store!r}: expected one of {', '.join(STORES)}")

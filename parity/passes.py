@@ -10,6 +10,7 @@ from converters import ConverterError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
 from parity.backward import Backward, random_cotangent
+from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.parameter_gradients import parameter_errors
@@ -19,12 +20,14 @@ from parity.source import LiveRun, copy_as
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from parity.backends import FloatType
     from parity.result import ParityResult
     from parity.runs import RunErrors
+    from parity.source import Source
     from parity.structure import Structure
 
 
@@ -106,6 +109,8 @@ class Passes:
         tol: Bound of the float32 error.
         tol64: Bound of the float64 error.
         precisions: Which are run, in this order.
+        folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
+            side, and nothing is kept.
     """
 
     weights: Carried
@@ -114,15 +119,12 @@ class Passes:
     tol: float
     tol64: float
     precisions: Sequence[FloatType]
+    folder: Path | None = None
 
     def forward(self) -> ParityResult:
         """Run forward only."""
         runs = {
-            dtype: compare_runs(
-                *self._sources(self.weights.copies(dtype), dtype),
-                rename=self.rename,
-                bound=bound,
-            )
+            dtype: compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
             for dtype, bound in self._bounds().items()
         }
         return assemble(runs, tol=self.tol, tol64=self.tol64)
@@ -133,9 +135,10 @@ class Passes:
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
             networks = self.weights.copies(dtype)
+            backward = Backward(random_cotangent())
             forward[dtype], outputs = compare_through(
-                *self._sources(networks, dtype),
-                Backward(random_cotangent()),
+                *self._sources(networks, dtype, backward),
+                backward,
                 rename=self.rename,
                 bound=bound,
             )
@@ -156,5 +159,14 @@ class Passes:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
 
-    def _sources(self, networks: tuple[Any, Any], dtype: FloatType) -> tuple[LiveRun, LiveRun]:
-        return LiveRun(networks[0], self.inputs, dtype), LiveRun(networks[1], self.inputs, dtype)
+    def sources(self, dtype: FloatType) -> tuple[Source, LiveRun]:
+        """Make fresh runs of both networks in a precision, forward."""
+        return self._sources(self.weights.copies(dtype), dtype)
+
+    def _sources(
+        self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
+    ) -> tuple[Source, LiveRun]:
+        ours, theirs = (LiveRun(network, self.inputs, dtype) for network in networks)
+        if self.folder is None:
+            return ours, theirs
+        return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

@@ -175,6 +175,15 @@ class _Returned:
     array: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Copied:
+    """A copy of what modules are given, as long as one of them has it."""
+
+    tensor: weakref.ref[Any]
+    version: int
+    array: weakref.ref[np.ndarray]
+
+
 class Recorder:
     """Turns hook calls into records; knows which calls are under way."""
 
@@ -196,6 +205,7 @@ class Recorder:
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
+        self._copies: dict[int, _Copied] = {}
         #: Floors by call that came after its record: those of its backward pass.
         self.late: defaultdict[CallKey, list[Floor]] = defaultdict(list)
 
@@ -276,16 +286,33 @@ class Recorder:
         return self._running[-1].key if self._running else None
 
     def _fresh(self, tensors: list[tuple[str, Any]]) -> tuple[Value, ...]:
-        # Copied always: the module may overwrite its input before its record is due.
         return tuple(
-            Value(slot, self._backend.view(tensor).copy())
+            Value(slot, self._copy(tensor))
             for slot, tensor in tensors
             if self._known(tensor) is None
         )
 
+    def _copy(self, tensor: Any) -> np.ndarray:
+        # A copy always, for the module may overwrite its input before its record is due; but one
+        # for all the modules inside one another that are given the tensor.
+        key, version = id(tensor), self._backend.version(tensor)
+        known = self._copies.get(key)
+        if known is not None and known.tensor() is tensor and known.version == version:
+            array = known.array()
+            if array is not None:
+                return array
+        array = self._backend.view(tensor).copy()
+        gone = weakref.ref(array, lambda gone: self._forget_copy(key, gone))
+        self._copies[key] = _Copied(weakref.ref(tensor), version, gone)
+        return array
+
+    def _forget_copy(self, key: int, gone: weakref.ref[np.ndarray]) -> None:
+        if key in self._copies and self._copies[key].array is gone:
+            del self._copies[key]
+
     def _given_instead(self, call: _Call, tensors: list[tuple[str, Any]]) -> dict[str, Any]:
         assert self._given is not None  # noqa: S101 - the caller asked
-        values = tuple(Value(slot, self._backend.view(tensor)) for slot, tensor in tensors)
+        values = tuple(Value(slot, self._current(tensor)) for slot, tensor in tensors)
         reply = self._given(Given(*call.key, values, self._parent)) or {}
         new = {
             slot: self._backend.like(tensor, reply[slot])
@@ -327,6 +354,10 @@ class Recorder:
         reference = weakref.ref(tensor, lambda gone: self._forget(key, gone))
         self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
         return array
+
+    def _current(self, tensor: Any) -> np.ndarray:
+        known = self._known(tensor)
+        return self._copy(tensor) if known is None else known.array
 
     def _known(self, tensor: Any) -> _Returned | None:
         found = self._returned.get(id(tensor))

@@ -104,9 +104,23 @@ class Keys:
                 state[name], names[name] = value, key
         if twice:
             raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
-        rules = UserRules.of(kinds={re.escape(path): "inplace_abn" for path in self.folded})
+        rules = rules_for(state, self.folded)
         with _without(paddle_layer, self.keep):
             return plan_state_dict(state, paddle_layer, rules=rules), names
+
+
+def rules_for(state: Mapping[str, Any], folded: Collection[str] = ()) -> UserRules:
+    """Tell the converter what the classes of the layers do not.
+
+    Tensors of a network's own layers cross over as they are: whether that is right, is what a check
+    of the outputs shows.
+
+    Args:
+        state: What is converted.
+        folded: Norms that are an in-place ABN in torch, by path.
+    """
+    kinds = {re.escape(path): "inplace_abn" for path in folded}
+    return UserRules.of(kinds=kinds, tensors={".*": "parameter"} if state else None)
 
 
 class _Below:

@@ -127,9 +127,21 @@ def test_importing_loads_no_framework(package):
 
 def test_the_help_needs_no_framework():
     code = "from converters.cli import main; main(['--help'], prog_name='stdc-convert')"
-    result = run(BLOCK.format(blocked=FRAMEWORKS) + code)
+    result = run(BLOCK.format(blocked=(*FRAMEWORKS, "numpy", "rich")) + code)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Usage: stdc-convert")
+
+
+def test_the_names_of_the_package_are_loaded_when_asked_for():
+    import converters
+
+    for name in converters.__all__:
+        home = sys.modules[getattr(converters, name).__module__]
+        assert getattr(converters, name) is getattr(home, name)
+    assert set(converters.__all__) < set(dir(converters))
+    with pytest.raises(AttributeError, match="no attribute 'convert_files'"):
+        _ = converters.convert_files
+    assert run("import sys, converters; print('numpy' in sys.modules)").stdout == "False\n"
 
 
 def test_a_whole_conversion_needs_numpy_alone(tmp_path):

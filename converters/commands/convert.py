@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.background import digest_of
 from converters.command_line import (
     FALLS_SHORT,
     common_options,
@@ -17,6 +18,7 @@ from converters.command_line import (
     write_json,
 )
 from converters.layouts.names import NAMINGS
+from stdc_port.spec import VARIANTS
 
 if TYPE_CHECKING:
     from converters.report import ConversionReport
@@ -48,65 +50,71 @@ nothing was written; 2 the source or an argument cannot be used.
     "target",
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="Target; SRC with the other framework's suffix if left out.",
+    help="Target; SRC with another suffix if left out.",
 )
 @click.option(
     "--to",
     type=click.Choice(["paddle", "torch"]),
-    help="Target framework; the one that SRC is not of if left out.",
+    help="Target framework; the other one if left out.",
 )
 @click.option(
     "--arch",
     type=click.Choice(ARCHS),
+    metavar="ARCH",
+    default="auto",
+    help="stdc1, stdc2, stdc1-seg, stdc2-seg, generic (any other), or auto: told by the keys.",
+)
+@click.option(
+    "--variant",
+    type=click.Choice(["auto", *VARIANTS]),
     default="auto",
     show_default=True,
-    help="Which network; auto tells it by the keys, generic is any other.",
+    help="Whose implementation of STDC SRC is of; auto tells it by names and keys.",
 )
 @click.option(
     "--layout",
     type=click.Choice(list(NAMINGS)),
+    metavar="NAMES",
     default="native",
-    show_default=True,
-    help="Whose names the keys of OUT get; native keeps the variant and has the authors' names.",
+    help="Whose names OUT gets: authors, paddleseg, mmseg, mmseg-first, or native: the variant as "
+    "it is, under the authors' names.",
 )
 @click.option(
     "--allow-inexact",
     is_flag=True,
-    help="Convert although the network behind --layout computes something else; it says what.",
+    help="Convert although the network behind --layout computes something else.",
 )
 @click.option(
     "--model",
-    metavar="PKG.MOD:FACTORY",
-    help="Target network, whose layers settle every tensor; imports its framework. Arguments go in "
-    "brackets: factory(num_classes=7).",
+    metavar="MOD:FACTORY",
+    help="Target network, whose layers settle every tensor; factory(num_classes=7) has arguments.",
 )
 @click.option(
     "--rules",
     "rules_path",
-    metavar="FILE.toml",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Your own renames, drops and layer kinds.",
+    help="Your own renames, drops and kinds of layers (TOML).",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["keep", "float32", "float16", "bfloat16"]),
+    metavar="TYPE",
     default="keep",
-    show_default=True,
-    help="Type of floating-point tensors in OUT.",
+    help="Floating-point type in OUT: float32, float16, bfloat16, or keep.",
 )
-@click.option("--key", help="Dict inside SRC to take, as in model.ema; else chosen by content.")
+@click.option("--key", metavar="PATH", help="Dict inside SRC to take, as in model.ema.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option(
     "--strict/--no-strict",
     default=True,
-    show_default=True,
-    help="Write nothing if a tensor is unaccounted for or does not fit.",
+    help="Strict, the default: write nothing if a tensor is left over, does not fit, or is a "
+    "guess.",
 )
 @click.option(
     "--verify/--no-verify",
     default=True,
-    show_default=True,
-    help="Read OUT back and compare every tensor before it gets its name.",
+    help="By default OUT is read back and compared before it gets its name.",
 )
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @common_options
@@ -150,16 +158,18 @@ def convert(
         RefusedError: the plan has problems and ``strict`` holds.
         InputError: source or target cannot be used.
     """
-    # numpy's linear algebra is not used; its threads would get in the way of the hashing.
+    # Beside the loading of numpy, whose linear algebra is not used; its threads would disturb.
+    hashing = digest_of(source)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from converters.convert import default_target, plan_file
-    from converters.execution import execute, report_of, unwritten
+    from converters.execution import execute, report_of, unwritten, written_entries
     from converters.user_rules import read_rules
 
     rules = read_rules(rules_path) if rules_path else None
-    plan = plan_file(source, target=model, rules=rules, **options)
+    plan = plan_file(source, target=model, rules=rules, hashing=hashing, **options)
     path = default_target(source, target, plan.to)
     if dry_run:
         return report_of(plan, unwritten(path))
-    with progress_bar("converting", 2 * len(plan.entries), quiet=quiet) as progress:
+    steps = (1 + verify) * sum(len(entry.targets) for entry in written_entries(plan))
+    with progress_bar("converting", steps, quiet=quiet) as progress:
         return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)

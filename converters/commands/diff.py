@@ -40,13 +40,13 @@ Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is 
 )
 @click.option(
     "--model",
-    metavar="PKG.MOD:FACTORY",
+    metavar="MOD:FACTORY",
     help="Network of either side's framework, whose layers settle every tensor.",
 )
 @click.option(
     "--rules",
     "rules_path",
-    metavar="FILE.toml",
+    metavar="FILE",
     type=click.Path(path_type=Path),
     help="Renames, drops and layer kinds, as for converting A.",
 )

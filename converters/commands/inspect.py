@@ -13,10 +13,20 @@ from converters.command_line import (
     write_json,
 )
 
+EXAMPLE = """
+\b
+Examples:
+  stdc-convert inspect STDCNet813M_73.91.tar
+  stdc-convert inspect checkpoint.pth --key ema --all
 
-@click.command("inspect")
+\b
+Exit codes: 0 told; 2 the file cannot be used.
+"""
+
+
+@click.command("inspect", epilog=EXAMPLE)
 @click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--key", help="Dict inside FILE to take, as in model.ema; else chosen by content.")
+@click.option("--key", metavar="PATH", help="Dict inside FILE to take, as in model.ema.")
 @click.option("--all", "everything", is_flag=True, help="Also list every tensor.")
 @common_options
 def inspect_command(

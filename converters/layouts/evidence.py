@@ -19,25 +19,59 @@ class Evidence:
     Attributes:
         kind: its kind, or the likeliest; '' if several are equally likely.
         doubt: what else it could be with another outcome; '' where nothing could.
+        firm: a name that no other kind has tells it; otherwise a user who knows better is believed.
     """
 
     kind: str
     doubt: str = ""
+    firm: bool = False
 
 
-# The first whose names are all there tells the kind: names as regular expressions, the framework
-# whose keys they are ('' for both), and whether nothing else may be there.
+@dataclass(frozen=True)
+class Sign:
+    """Names of tensors that tell a kind.
+
+    Attributes:
+        names: regular expressions; each must fit a name.
+        kind: what they tell.
+        framework: whose keys they are, '' for both.
+        alone: nothing else may be there.
+        doubt: what else has such names; '' where nothing has.
+    """
+
+    names: tuple[str, ...]
+    kind: str
+    framework: str = ""
+    alone: bool = False
+    doubt: str = ""
+
+
+# The first that fits counts.
 SIGNS = (
-    (("running_var",), "", False, "batch_norm"),
-    (("in_proj_weight",), "torch", False, "attention"),
-    (tuple(f"{name}_weight" for name in PROJECTIONS), "torch", False, "attention"),
-    (tuple(rf"{name}\.weight" for name in PROJECTIONS), "paddle", False, "attention"),
-    ((r"weight_ih_l\d+(_reverse)?",), "", False, "recurrent"),
-    ((r"\d+\.cell.*",), "paddle", False, "recurrent"),
-    (("weight_ih", "weight_hh"), "", False, "recurrent_cell"),
-    (("scale", "bias"), "paddle", True, "instance_norm"),
-    (("_weight",), "paddle", True, "prelu"),
+    Sign(("running_var",), "batch_norm"),
+    Sign(("in_proj_weight",), "attention", "torch"),
+    Sign(tuple(f"{name}_weight" for name in PROJECTIONS), "attention", "torch"),
+    Sign(tuple(rf"{name}\.weight" for name in PROJECTIONS), "attention", "paddle"),
+    Sign((r"weight_ih_l\d+(_reverse)?",), "recurrent"),
+    Sign(
+        (r"\d+\.cell.*",),
+        "recurrent",
+        "paddle",
+        doubt="a list of layers with a cell each has such names too; the cells are then of kind "
+        "recurrent_cell",
+    ),
+    Sign(("weight_ih", "weight_hh"), "recurrent_cell"),
+    Sign(
+        ("scale", "bias"),
+        "instance_norm",
+        "paddle",
+        alone=True,
+        doubt="a layer of one's own may have such tensors, called scale in torch too",
+    ),
+    Sign(("_weight",), "prelu", "paddle", alone=True),
 )
+# An instance norm that keeps statistics has a batch norm's tensors; only its name may tell.
+_INSTANCE = re.compile(r"inst(ance)?_?norm.*|in_?\d*|.*_inst(ance)?_?norm.*", re.IGNORECASE)
 # What a layer's name says where its tensors say nothing. Last resort, never silent.
 NAMES = (
     (re.compile(r"emb|wte|wpe|token|vocab|lookup", re.IGNORECASE), "embedding"),
@@ -57,14 +91,19 @@ def evidence(own: Shapes, framework: str) -> Evidence:
         own: shapes by name.
         framework: whose layouts they have.
     """
-    for patterns, whose, alone, kind in SIGNS:
-        found = [any(re.fullmatch(pattern, name) for name in own) for pattern in patterns]
-        if all(found) and whose in ("", framework) and (not alone or len(own) == len(patterns)):
-            return Evidence(kind)
+    for sign in SIGNS:
+        if sign.framework in ("", framework) and fits(sign, own):
+            return Evidence(sign.kind, sign.doubt, firm=not sign.doubt)
     weight = weight_of(own)
     if weight is None:
         return free_parameters(own)
     return by_axes(weight, own.get("bias"), framework)
+
+
+def fits(sign: Sign, own: Shapes) -> bool:
+    """Return whether a layer's tensors have the names of a sign."""
+    found = [any(re.fullmatch(name, one) for one in own) for name in sign.names]
+    return all(found) and (not sign.alone or len(own) == len(found))
 
 
 def weight_of(own: Shapes) -> Shape | None:
@@ -109,10 +148,22 @@ def two_axes(weight: Shape, bias: Shape | None, framework: str) -> Evidence:
     first, last = weight
     if bias == ((first,) if framework == "torch" else (last,)):
         return Evidence("linear")
-    if bias == (first,):
+    if framework == "paddle" and bias == (first,):
         return Evidence("compat_linear")
     what = f"weight {list(weight)} and bias {list(bias)} are no Linear's of {framework}"
+    if is_turned(weight, bias, framework):
+        what += (
+            ", but have Paddle's order, as a Conv1D of transformers has; if the file is Paddle's, "
+            "say --to torch"
+        )
     return Evidence(PARAMETER.kind, f"{what}; copied as they are")
+
+
+def is_turned(weight: Shape, bias: Shape | None, framework: str) -> bool:
+    """Return whether a bias tells that a matrix has the axes of the other framework's Linear."""
+    if len(weight) != 2 or weight[0] == weight[1]:
+        return False
+    return bias == ((weight[1],) if framework == "torch" else (weight[0],))
 
 
 def one_axis(bias: Shape | None, framework: str) -> Evidence:
@@ -124,6 +175,14 @@ def one_axis(bias: Shape | None, framework: str) -> Evidence:
         doubt = "an InstanceNorm has such tensors too, called scale in Paddle"
         return Evidence("layer_norm", doubt)
     return Evidence("rms_norm", "a PReLU has such a tensor too, called _weight in Paddle")
+
+
+def by_its_name(path: str, found: Evidence) -> Evidence:
+    """Return what tensors say, doubted where a layer is called what Paddle has no tensors for."""
+    if found.kind == "batch_norm" and _INSTANCE.fullmatch(path.rpartition(".")[2]):
+        doubt = "by its name it is an InstanceNorm with running statistics, which Paddle has not"
+        return Evidence(found.kind, doubt)
+    return found
 
 
 def named(path: str) -> str:

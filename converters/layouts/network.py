@@ -28,12 +28,23 @@ def framework_of(network: Any) -> str:
     raise InputError(f"{type(network).__name__} is neither a torch Module nor a paddle Layer")
 
 
+def unwrapped(network: Any) -> Any:
+    """Return the network inside Paddle's DataParallel, which gives its keys out as its own."""
+    outer = type(network).__name__ == "DataParallel" and framework_of(network) == "paddle"
+    return network._layers if outer else network  # noqa: SLF001
+
+
 def state_of(network: Any, framework: str) -> Mapping[str, Any]:
     """Return the state dict with the network's own tensors, so that shared ones are identical."""
     options = {"keep_vars": True} if framework == "torch" else {}
     state: Mapping[str, Any] = network.state_dict(**options)
     # What a layer adds beside its tensors (torch's get_extra_state) is no tensor.
     return {key: value for key, value in state.items() if hasattr(value, "dtype")}
+
+
+def keys_of(network: Any) -> tuple[str, ...]:
+    """Return the keys of a network's tensors."""
+    return tuple(state_of(network, framework_of(network)))
 
 
 def holders(network: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,17 +8,28 @@ assumption, and named as one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 from converters.layouts import Layer, Layout, join
-from converters.layouts.evidence import Evidence, Shape, Shapes, evidence, named
+from converters.layouts.evidence import (
+    Evidence,
+    Shape,
+    Shapes,
+    by_its_name,
+    evidence,
+    is_turned,
+    named,
+    weight_of,
+)
 from converters.rules import (
     BY_KIND,
+    NORM_KINDS,
     PARAMETER,
     PROJECTIONS,
-    WEIGHT_NORM,
+    RULES,
     TensorRule,
     direction_of,
     norms_shape,
@@ -27,15 +38,17 @@ from converters.rules import (
 )
 from converters.transforms import TRANSFORMS
 
-MEND = "name the network with --model, or its kind in --rules"
 PRUNED = "_mask"
 
 
 class Kinds(Protocol):
-    """Whoever knows kinds of layers by path."""
+    """Whoever knows kinds of layers by path, and of lone tensors by key."""
 
     def kind_of(self, path: str) -> str | None:
         """Return a layer's kind, None if unknown."""
+
+    def tensor_kind(self, key: str) -> str | None:
+        """Return the kind of a tensor of a user's own layer, None if unknown."""
 
 
 def layout_of(shapes: Shapes, *, framework: str, kinds: Kinds) -> Layout:
@@ -46,37 +59,61 @@ def layout_of(shapes: Shapes, *, framework: str, kinds: Kinds) -> Layout:
         framework: whose layouts the shapes have.
         kinds: the user's rules.
     """
-    found = _Siblings(framework, kinds, grouped(shapes, kinds))
-    return Layout(tuple(found.layer(path) for path in found.tensors))
+    found = _Siblings(framework, kinds, grouped(shapes, framework, kinds))
+    layers = tuple(found.layer(path) for path in found.tensors)
+    return Layout(layers, paddle_aliases=dict(twins_in(layers)) if framework == "torch" else {})
 
 
-def grouped(shapes: Shapes, kinds: Kinds) -> dict[str, dict[str, Shape]]:
+def twins_in(layers: Iterable[Layer]) -> Iterator[tuple[str, str]]:
+    """Yield the second names that Paddle gives to tensors of recurrent layers, with the first."""
+    for layer in layers:
+        if twins := BY_KIND[layer.kind].twins:
+            rows = (row for row in layer.rows if row.torch in layer.shapes)
+            names = [name for row in rows for name in row.names("paddle")]
+            for twin, name in twins(names).items():
+                yield join(layer.path, twin), join(layer.path, name)
+
+
+def grouped(shapes: Shapes, framework: str, kinds: Kinds) -> dict[str, dict[str, Shape]]:
     """Return the shapes by layer and name in it."""
     layers: dict[str, dict[str, Shape]] = {}
     for key, shape in shapes.items():
-        path, name = owner_of(key, kinds)
+        path, name = owner_of(key, shapes, framework, kinds)
         layers.setdefault(path, {})[name] = shape
     return layers
 
 
-# Names of tensors that hold a dot: they belong to the layer in front.
-_DOTTED = re.compile(
-    r"(?:(.*)\.)?(parametrizations\.\w+\.(?:original[01]?|0\._[uv])"
-    rf"|{BY_KIND['recurrent'].inner})"
-)
+# Names of tensors that hold a dot belong to the layer in front.
+_PARAMETRIZED = re.compile(r"(?:(.*)\.)?(parametrizations\.\w+\.(?:original[01]?|0\._[uv]))")
+_INNER = {
+    rule.kind: re.compile(rf"(?:(?P<path>.*)\.)?(?P<name>{rule.inner})")
+    for rule in RULES
+    if rule.inner
+}
 
 
-def owner_of(key: str, kinds: Kinds) -> tuple[str, str]:
+def owner_of(key: str, shapes: Shapes, framework: str, kinds: Kinds) -> tuple[str, str]:
     """Return the path of the layer that a key belongs to, and the tensor's name in it."""
-    if match := _DOTTED.fullmatch(key):
+    if match := _PARAMETRIZED.fullmatch(key):
         return match[1] or "", match[2]
     path, _, name = key.rpartition(".")
-    outer, _, sublayer = path.rpartition(".")
-    rule = BY_KIND.get(kinds.kind_of(outer) or "") if sublayer else None
-    inner = join(sublayer, name)
-    if rule is not None and re.fullmatch(rule.inner, inner):
-        return outer, inner
+    for kind, pattern in _INNER.items():
+        match = pattern.fullmatch(key) if framework == "paddle" else None
+        if match is not None:
+            outer = match["path"] or ""
+            said = kinds.kind_of(outer)
+            told = kind == "recurrent" and said is None and kinds.kind_of(path) is None
+            if said == kind or (told and is_recurrent(outer, shapes)):
+                return outer, match["name"]
     return path, name
+
+
+def is_recurrent(path: str, shapes: Shapes) -> bool:
+    """Return whether a path of Paddle's holds the cells of a recurrent layer and nothing else."""
+    root = f"{path}." if path else ""
+    inside = [key.removeprefix(root) for key in shapes if key.startswith(root)]
+    cells = re.compile(rf"{BY_KIND['recurrent'].inner}|\w+")
+    return all(map(cells.fullmatch, inside))
 
 
 @dataclass(frozen=True)
@@ -92,6 +129,8 @@ class _Siblings:
         own, found = self.tensors[path], self.evidence(path)
         kind, assumption, problems = self.settled(path, found)
         rows, extra = rows_of(kind, own, self.framework)
+        rows = tuple(self.along(path, row) for row in rows)
+        extra = [name for name in extra if not self.kinds.tensor_kind(join(path, name))]
         if extra and not assumption:
             assumption = unexplained(path, kind, extra)
         shapes = dict(torch_shapes(rows, own, self.framework))
@@ -101,29 +140,33 @@ class _Siblings:
             return replace(layer, paddle=None if other == path else other)
         return replace(layer, path=other, paddle=path)
 
+    def along(self, path: str, row: TensorRule) -> TensorRule:
+        """Return the row of a tensor's norms with the axis along which the user says they run."""
+        said = self.kinds.tensor_kind(join(path, row.torch)) if row.norms else None
+        return row if said not in NORM_KINDS else replace(row, axis=NORM_KINDS.index(said))
+
     def settled(self, path: str, found: Evidence) -> tuple[str, str, tuple[str, ...]]:
         """Return a layer's kind, the assumption made, and what speaks against it."""
         said = self.kinds.kind_of(path)
         if said is not None:
-            fits = found.doubt or said == found.kind or BY_KIND[said].looks_like == found.kind
+            fits = said == found.kind or BY_KIND[said].looks_like == found.kind or not found.firm
             against = f"{path!r}: --rules says {said}, but its tensors say {found.kind}"
-            return said, "", () if fits else (against,)
+            return said, "", () if fits and self.could_be(said, path) else (against,)
         if not found.doubt:
             return found.kind, "", ()
         if found.kind:
-            return found.kind, f"{path!r} is of kind {found.kind}; {found.doubt}; {MEND}", ()
+            return found.kind, f"{path!r} is of kind {found.kind}; {found.doubt}", ()
         if kind := named(path):
-            what = f"{path!r} is of kind {kind}, by its name alone; {found.doubt}; {MEND}"
-            return kind, what, ()
-        against = f"{path!r}: {found.doubt}, and its name does not tell; {MEND}"
-        return PARAMETER.kind, "", (against,)
+            return kind, f"{path!r} is of kind {kind}, by its name alone; {found.doubt}", ()
+        what = f"{path!r} is copied as it is; {found.doubt}, and its name does not tell"
+        return PARAMETER.kind, what, ()
 
     def evidence(self, path: str) -> Evidence:
         """Return what a layer's tensors and those of its neighbours say of its kind."""
         outer, _, name = path.rpartition(".")
         if name == "out_proj" and self.is_attention(outer):
             return Evidence("linear")
-        found = evidence(self.tensors[path], self.framework)
+        found = self.doubted(path, evidence(self.tensors[path], self.framework))
         beside = {join(outer, one) for one in (*PROJECTIONS, "out_proj")}
         if self.framework == "paddle" and path in beside <= self.tensors.keys():
             doubt = (
@@ -132,6 +175,38 @@ class _Siblings:
             )
             return Evidence("linear", doubt) if found.kind == "linear" or found.doubt else found
         return found
+
+    def doubted(self, path: str, found: Evidence) -> Evidence:
+        """Return what a layer's tensors say, and what its name or the rest of the file objects."""
+        own = self.tensors[path]
+        open_ = {name for name in own if not self.kinds.tensor_kind(join(path, name))}
+        weight = weight_of(own) or ()
+        if found.kind == PARAMETER.kind and not open_:
+            return Evidence(PARAMETER.kind)
+        if found.kind == "linear" and len(set(weight)) == 1 and self.turned:
+            doubt = f"its weight is square, and other layers have the order of {self.turned!r}"
+            return Evidence(found.kind, doubt)
+        return by_its_name(path, found)
+
+    @cached_property
+    def turned(self) -> str:
+        """The first layer whose matrix has the axes of the other framework's Linear, or ''."""
+        for path, own in self.tensors.items():
+            if is_turned(weight_of(own) or (), own.get("bias"), self.framework):
+                return path
+        return ""
+
+    def could_be(self, kind: str, path: str) -> bool:
+        """Return whether a layer's tensors have as many axes as a kind needs."""
+        own = self.tensors[path]
+        rows, _ = rows_of(kind, own, self.framework)
+        needed = [(TRANSFORMS[row.transform].axes, row.names(self.framework)) for row in rows]
+        return all(
+            axes is None or len(own[name]) == axes
+            for axes, names in needed
+            for name in names
+            if name in own
+        )
 
     def is_attention(self, path: str) -> bool:
         """Return whether a path is that of an attention whose tensors stand together."""
@@ -157,7 +232,7 @@ def unexplained(path: str, kind: str, names: list[str]) -> str:
     if any(name.endswith(PRUNED) for name in names):
         mend = "it is pruned; make that permanent first (torch.nn.utils.prune.remove)"
         return f"{path!r} is of kind {kind}, and {names[0]!r} is copied as it is; {mend}"
-    return f"{path!r} is of kind {kind}, and {names[0]!r}, which that has not, is copied; {MEND}"
+    return f"{path!r} is of kind {kind}, and {names[0]!r}, which that has not, is copied"
 
 
 def rows_of(kind: str, own: Shapes, framework: str) -> tuple[tuple[TensorRule, ...], list[str]]:
@@ -197,9 +272,9 @@ def torch_shape(row: TensorRule, rows: tuple[TensorRule, ...], own: Shapes, name
     back = TRANSFORMS[row.transform].back
     if back is not None:
         return back(own[name])
-    if row.size != WEIGHT_NORM:
+    if not row.norms:
         return own[name]
     tensor = direction_of(row, rows)
     along = TRANSFORMS[tensor.transform].back
     direction = own[str(tensor.paddle)]
-    return norms_shape(own[name], along(direction) if along else direction)
+    return norms_shape(own[name], along(direction) if along else direction, row.axis)

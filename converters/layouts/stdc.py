@@ -20,7 +20,7 @@ BACKBONE = "cp.backbone"
 # What stands behind the backbone's maps: no segmentation network computes it.
 CLASSIFIER = ("conv_last", "fc", "bn", "linear")
 _BOTTLENECK = re.compile(rf"({re.escape(BACKBONE)}\.|)features\.\d+\.conv_list\.")
-_COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"
 
 
 def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> Layout | None:
@@ -52,7 +52,7 @@ def detect(shapes: Shapes, arch: str = "auto", *, framework: str = "torch") -> L
         block="add" if any(".skip." in key for key in shapes) else "cat",
     )
     # A torch file without any counters was saved by a version that had none.
-    counted = framework == "paddle" or any(key.endswith(_COUNTER) for key in shapes)
+    counted = framework == "paddle" or any(key.endswith(COUNTER) for key in shapes)
     layout = layout_of(network, counted=counted)
     return layout if classes else replace(layout, num_classes=None)
 
@@ -67,8 +67,8 @@ def variant_of(shapes: Shapes, root: str) -> str:
         return "paddleseg"
     if "conv_out.conv_out.bias" in shapes:
         return "mmseg"
-    head = any(key.endswith(_COUNTER) and not key.startswith(BACKBONE) for key in shapes)
-    backbone = any(key.endswith(_COUNTER) and key.startswith(BACKBONE) for key in shapes)
+    head = any(key.endswith(COUNTER) and not key.startswith(BACKBONE) for key in shapes)
+    backbone = any(key.endswith(COUNTER) and key.startswith(BACKBONE) for key in shapes)
     return "authors" if not root or (backbone and not head) else "authors-bn"
 
 
@@ -90,12 +90,23 @@ def backbone_name(shapes: Shapes, root: str) -> str:
     return known[count]
 
 
+def is_counted(layout: Layout) -> bool:
+    """Return whether the plain batch norms of a layout count batches."""
+    return any(COUNTER in layer.shapes for layer in layout.layers)
+
+
+def network_of(layout: Layout, variant: str) -> spec.NetworkSpec:
+    """Return the specification of a layout's network in another variant."""
+    block = "add" if any(".skip." in f"{one.path}." for one in layout.layers) else "cat"
+    return spec.resolve(layout.arch, variant=variant, num_classes=layout.num_classes, block=block)
+
+
 def layout_of(network: spec.NetworkSpec, *, counted: bool = True) -> Layout:
     """Return the layout of a network, ``counted`` if its plain BN counts batches."""
     layers = tuple(_segmentation(network) if network.segmentation else _classifier(network, ""))
     if not counted:
         layers = tuple(
-            Layer(layer.path, layer.kind, {k: v for k, v in layer.shapes.items() if k != _COUNTER})
+            Layer(layer.path, layer.kind, {k: v for k, v in layer.shapes.items() if k != COUNTER})
             for layer in layers
         )
     arch = network.backbone.name + ("-seg" if network.segmentation else "")
@@ -123,7 +134,7 @@ def _conv(path: str, inner: int, outer: int, kernel: int, *, bias: bool = False)
 def _norm(path: str, channels: int, kind: str = "batch_norm") -> Layer:
     names = ("weight", "bias", "running_mean", "running_var")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(names, (channels,))
-    return Layer(path, kind, shapes if kind == "inplace_abn" else shapes | {_COUNTER: ()})
+    return Layer(path, kind, shapes if kind == "inplace_abn" else shapes | {COUNTER: ()})
 
 
 def _convx(path: str, inner: int, outer: int, kernel: int) -> list[Layer]:

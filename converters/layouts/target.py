@@ -21,10 +21,10 @@ from converters.layouts.network import (
     holders,
     is_users_own,
     state_of,
+    unwrapped,
 )
 from converters.rules import (
     PARAMETER,
-    WEIGHT_NORM,
     LayerRule,
     TensorRule,
     axis_of,
@@ -43,7 +43,7 @@ def layout_of(network: Any) -> Layout:
     Raises:
         InputError: it holds a layer of its framework for which no rule is known.
     """
-    framework = framework_of(network)
+    network, framework = unwrapped(network), framework_of(network)
     state = state_of(network, framework)
     walk = _Walk(framework, state)
     for path, holder in holders(network, state).items():
@@ -109,6 +109,7 @@ class _Walk:
             for general in rule.rows_for(shapes, self.framework)
             for row in reparametrised(general, shapes, self.framework)
         )
+        rows = tuple(self.along(holder, row, rows, shapes) for row in rows)
         named = {name for row in rows for name in row.names(self.framework)}
         twins = rule.twins(inside) if rule.twins and self.framework == "paddle" else {}
         extra = sorted(set(shapes) - named - set(twins))
@@ -118,7 +119,7 @@ class _Walk:
                 f"{join(path, extra[0])!r}: {type(holder).__name__} of {self.framework} has no "
                 "such tensor by itself, and what put it there is unknown; remove it first"
             )
-        rows += parameters(extra)
+        rows += tuple(self.doubted(path, row) for row in parameters(extra))
         torch_path, paddle_path = (path, other) if self.framework == "torch" else (other, path)
         layer = Layer(
             torch_path,
@@ -133,6 +134,35 @@ class _Walk:
         for twin, cell in twins.items():
             self.claimed.add(join(path, twin))
             self.aliases["paddle"][join(path, twin)] = join(path, cell)
+
+    def along(
+        self,
+        holder: Any,
+        row: TensorRule,
+        rows: tuple[TensorRule, ...],
+        shapes: Mapping[str, Shape],
+    ) -> TensorRule:
+        """Return the row of a tensor's norms with the axis along which they run."""
+        axis = axis_of(holder, row) if row.norms else None
+        if axis is None:
+            return row
+        tensor = direction_of(row, rows)
+        axis %= len(shapes[tensor.names(self.framework)[0]])
+        turned = self.framework == "paddle" and tensor.transform == "transpose"
+        return replace(row, axis=1 - axis if turned else axis)
+
+    def doubted(self, path: str, row: TensorRule) -> TensorRule:
+        """Return the row of a layer's own tensor, with a doubt where a transposed one would fit."""
+        value = self.state[key := join(path, row.torch)]
+        shape = tuple(value.shape)
+        if len(shape) != 2 or shape[0] != shape[1] or "float" not in str(value.dtype):
+            return row
+        doubt = (
+            f"{key!r} {list(shape)} is copied as it is; what its layer does with it is unknown, "
+            "and transposed it would fit too; say in --rules, under [[tensor]], whether it is of "
+            "kind parameter or linear"
+        )
+        return replace(row, doubt=doubt)
 
     def settled(self, path: str, row: TensorRule) -> TensorRule:
         """Return a row that says whether Paddle keeps zeros there which it does not train."""
@@ -165,12 +195,11 @@ class _Walk:
         back = TRANSFORMS[row.transform].back
         if back is not None:
             return back(shape)
-        if row.size != WEIGHT_NORM:
+        if not row.norms:
             return tuple(getattr(holder, row.size, shape))
         tensor = direction_of(row, rows)
-        full = norms_shape(shape, shapes[str(tensor.paddle)], axis_of(holder, row))
-        along = TRANSFORMS[tensor.transform].back
-        return along(full) if along else full
+        along, direction = TRANSFORMS[tensor.transform].back, shapes[str(tensor.paddle)]
+        return norms_shape(shape, along(direction) if along else direction, row.axis)
 
     def without_second_names(self, layer: Layer) -> Layer:
         """Return a layer without the tensors that an earlier layer has, which become aliases."""

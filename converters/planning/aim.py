@@ -15,7 +15,6 @@ from converters.planning.source import Source
 from converters.rules import BY_KIND, TensorRule
 from stdc_port import spec
 
-COUNTER = "num_batches_tracked"
 _POOL = (
     "the skips' average pool divides by 9 at the border in {yes}, by the pixels inside the image "
     "in {no}: all maps from stride 8 on differ"
@@ -63,12 +62,6 @@ def differences(source: spec.NetworkSpec, target: spec.NetworkSpec, content: str
     return lines
 
 
-def network_of(layout: Layout, variant: str) -> spec.NetworkSpec:
-    """Return the specification of a layout's network in another variant."""
-    block = "add" if any(".skip." in f"{one.path}." for one in layout.layers) else "cat"
-    return spec.resolve(layout.arch, variant=variant, num_classes=layout.num_classes, block=block)
-
-
 def aim_at(source: Source, layout: Layout, name: str, to: str) -> Aim:
     """Return what a checkpoint becomes in an implementation's names.
 
@@ -92,8 +85,8 @@ def aim_at(source: Source, layout: Layout, name: str, to: str) -> Aim:
         raise InputError(
             f"--layout {name} is read by {naming.framework}; use --to {naming.framework}"
         )
-    ours = network_of(layout, layout.variant)
-    theirs = network_of(layout, naming.variant or layout.variant)
+    ours = stdc.network_of(layout, layout.variant)
+    theirs = stdc.network_of(layout, naming.variant or layout.variant)
     return _Aiming(source, layout, naming, ours, theirs, to).aim()
 
 
@@ -112,8 +105,7 @@ class _Aiming:
 
     def aim(self) -> Aim:
         self.inexact += differences(self.ours, self.theirs, self.layout.content)
-        counted = any(COUNTER in layer.shapes for layer in self.layout.layers)
-        wanted = stdc.layout_of(self.theirs, counted=counted)
+        wanted = stdc.layout_of(self.theirs, counted=stdc.is_counted(self.layout))
         found = {layer.path: layer for layer in self.layout.layers}
         layers = tuple(
             adapted for layer in wanted.layers for adapted in self.adapted(found[layer.path], layer)
@@ -137,8 +129,6 @@ class _Aiming:
             yield replace(theirs, spare=why, filled=True)
             return
         rows = BY_KIND[ours.kind].tensors
-        if ours.kind == "inplace_abn":
-            rows = (*rows, *(row for row in BY_KIND["batch_norm"].tensors if row.torch == COUNTER))
         yield replace(
             theirs, kind=ours.kind, tensors=tuple(self.row(ours, theirs, row) for row in rows)
         )

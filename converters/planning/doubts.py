@@ -8,7 +8,7 @@ import numpy as np
 
 from converters.layouts import Layer, Layout, join
 from converters.planning.source import Source
-from converters.rules import WEIGHT_NORM, TensorRule, direction_of, norms_shape
+from converters.rules import NORM_KINDS, TensorRule, direction_of, usual_axis
 
 
 def blanked_row(source: Source, layer: Layer, row: TensorRule, name: str) -> Iterator[str]:
@@ -22,17 +22,23 @@ def blanked_row(source: Source, layer: Layer, row: TensorRule, name: str) -> Ite
 
 
 def doubtful_axis(source: Source, layer: Layer, row: TensorRule) -> Iterator[str]:
-    """Name norms that fit along several axes: a Paddle file does not tell which one it was."""
-    if source.framework == "torch" or row.size != WEIGHT_NORM:
+    """Name norms that fit along several axes, of which the file does not tell one."""
+    norms = layer.shapes.get(row.torch)
+    if not row.norms or not norms or (source.framework == "torch" and len(norms) > 1):
         return
-    tensor = direction_of(row, layer.rows)
-    norms, direction = layer.shapes[row.torch], layer.shapes[tensor.torch]
-    # On a Linear the defaults are opposite: torch's axis 0, and Paddle's, which is torch's 1.
-    opposite = tensor.transform == "transpose" and norms == norms_shape(norms[:1], direction)
-    if opposite and norms and len(set(direction)) == 1:
+    usual = usual_axis(row, layer.kind, source.framework)
+    axis = next((place for place, size in enumerate(norms) if size > 1), 0)
+    axis = row.axis if row.axis is not None else axis if len(norms) > 1 else usual
+    direction = layer.shapes[direction_of(row, layer.rows).torch]
+    keys = layer.keys(row, source.framework)
+    said = next((kind for key in keys if (kind := source.rules.tensor_kind(key))), None)
+    if said in NORM_KINDS and NORM_KINDS.index(said) != axis:
+        yield f"{keys[0]!r}: --rules says {said}, but in the target it is {NORM_KINDS[axis]}"
+    elif said not in NORM_KINDS and axis != usual and direction[axis] == direction[usual]:
         yield (
-            f"assumed: {layer.path!r}: its weight norm runs along torch's axis 0; Paddle's "
-            "own default on a Linear is the other axis, and a square weight fits both"
+            f"assumed: {keys[0]!r} runs along torch's axis {axis}, where {source.framework}'s own "
+            f"default is {usual}, and {list(direction)} fits both; say in --rules, under "
+            f"[[tensor]], whether it is of kind {NORM_KINDS[axis]} or {NORM_KINDS[usual]}"
         )
 
 

@@ -33,7 +33,9 @@ def plan_entries(
         to: the target framework.
     """
     planner = _Planner(source, layout, Passage(source.framework, to, dtype))
-    return tuple(planner.entries()), tuple(planner.problems)
+    entries = tuple(planner.entries())
+    # Several layers may share one assumption.
+    return entries, tuple(dict.fromkeys(planner.problems))
 
 
 @dataclass
@@ -105,7 +107,7 @@ class _Planner:
         else:
             needed = ", ".join(map(repr, targets))
             why = f" ({row.reason})" if row.refused else ""
-            named = ", ".join(map(repr, sources)) or "a tensor"
+            named = ", ".join(repr(self.source.spelt(name)) for name in sources) or "a tensor"
             self.problems.append(f"missing: {named}, needed for {needed}{why}")
             reason = "the source has no such tensor"
             yield Entry(None, single(targets), "missing", shape, "", reason)
@@ -126,13 +128,15 @@ class _Planner:
         expected = layer.shapes.get(row.torch)
         if not targets:
             if row.refused:
-                self.problems.append(f"{sources[0]!r}: {row.reason}")
+                self.problems.append(f"{self.source.names[sources[0]]!r}: {row.reason}")
             yield self.drop(sources, row.reason)
         elif expected is None and row.zero and all(is_zero(tensor) for tensor in tensors):
             yield self.drop(sources, "all zero, and the target's layer has none")
         elif self.fits(row, sources, targets, expected):
             self.problems.extend(blanked_row(self.source, layer, row, sources[0]))
             self.problems.extend(doubtful_axis(self.source, layer, row))
+            if row.doubt and self.passage.origin != self.passage.to:
+                self.problems.append(f"assumed: {row.doubt}")
             yield self.carried(row, sources, targets, expected or ())
         else:
             yield self.drop(sources, "its shape or type does not fit the target's")
@@ -162,7 +166,8 @@ class _Planner:
             )
         types = {tensor.dtype for tensor in tensors}
         if len(types) > 1:
-            self.problems.append(f"{sources}: merged, but of types {', '.join(sorted(types))}")
+            names = ", ".join(repr(self.source.names[name]) for name in sources)
+            self.problems.append(f"{names}: merged, but of types {', '.join(sorted(types))}")
         return not odd and len(types) == 1
 
     def carried(
@@ -177,7 +182,7 @@ class _Planner:
         row = self.passage.applied(row)
         if inverse and TRANSFORMS[row.transform].undo is None:
             self.problems.append(
-                f"{sources[0]!r}: {row.transform} has no way back ({row.reason}); "
+                f"{keys[0]!r}: {row.transform} has no way back ({row.reason}); "
                 "convert into a network with plain BN, variant 'authors-bn'"
             )
             row = replace(row, transform="copy")
@@ -190,7 +195,8 @@ class _Planner:
         dtype = self.passage.target_type(tensor)
         reason = row.reason if action not in ("copy", "rename") or row.transform == "copy" else ""
         if dtype.name != tensor.dtype:
-            reason = "; ".join(filter(None, (reason, f"{tensor.dtype} rounded to {dtype.name}")))
+            how = "rounded" if dtype.itemsize <= tensor.type.itemsize else "widened"
+            reason = "; ".join(filter(None, (reason, f"{tensor.dtype} {how} to {dtype.name}")))
         return Entry(
             single(keys),
             single(targets),
@@ -220,8 +226,8 @@ class _Planner:
     def left_over(self, name: str) -> Entry:
         tensor = self.source.tensor(name)
         self.problems.append(
-            f"unaccounted for: {name!r} {list(tensor.shape)} {tensor.dtype} is in the source and "
-            f"nowhere in {self.layout.arch}"
+            f"unaccounted for: {self.source.names[name]!r} {list(tensor.shape)} {tensor.dtype} is "
+            f"in the source and nowhere in {self.layout.arch}"
         )
         return self.drop((name,), "nowhere in the target network")
 

@@ -7,19 +7,24 @@ from typing import Any
 
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
+from converters.layouts import Layout
 from converters.transforms import FLOATING
 
 SINGLE = "float32"
+ASSUMED = "name the network with --model, or kinds of layers in --rules"
 
 
-def hints(entries: tuple[Entry, ...], to: str, target: Any) -> Iterator[str]:
-    """Yield what may go wrong when the target is loaded, one line each.
+def hints(entries: tuple[Entry, ...], layout: Layout, to: str, target: Any) -> Iterator[str]:
+    """Yield what helps against an assumption or when the target is loaded, one line each.
 
     Args:
         entries: every key's fate.
+        layout: the network.
         to: the target framework.
         target: the target network if it is at hand.
     """
+    if any(layer.assumption for layer in layout.layers):
+        yield ASSUMED
     if to == "torch":  # which casts what it loads
         return
     floating = {entry.dtype for entry in entries if entry.targets and is_floating(entry.dtype)}

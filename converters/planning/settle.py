@@ -9,34 +9,35 @@ from typing import Any
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, siblings, stdc
 from converters.layouts import target as target_layout
-from converters.layouts.contents import HEADS, with_gaps
-from converters.layouts.names import NATIVE
+from converters.layouts.contents import with_gaps
+from converters.layouts.network import framework_of
 from converters.planning.source import Source
-from converters.rules import BY_KIND
+from converters.planning.variant import AUTO, with_variant
+from converters.rules import ALONE, BY_KIND, PARAMETER
+from converters.transforms import TRANSFORMS
 from converters.user_rules import UserRules
-from stdc_port import spec
 
 
-def settle_layout(source: Source, arch: str, target: Any) -> Layout:
+def settle_layout(source: Source, arch: str, target: Any, variant: str = AUTO) -> Layout:
     """Return the network's layout: the target's, else the family's, else what the keys tell.
 
     Raises:
         InputError: the keys are a family's, but of another network than ``arch``; or a rule of the
             user's names the kind of a layer that is not there.
     """
-    layout = known_layout(source, arch, target)
+    layout, rules = known_layout(source, arch, target, variant), source.rules
     if layout is None:
-        layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=source.rules)
+        layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=rules)
     else:
-        layers = tuple(as_said(layer, source.rules) for layer in layout.layers)
-        layout = replace(layout, layers=layers)
-    source.rules.require_fitting(
-        path for layer in layout.layers for path in (layer.path, layer.paddle) if path is not None
-    )
-    return layout
+        layout = replace(layout, layers=tuple(as_said(layer, rules) for layer in layout.layers))
+    shaped = source.framework if target is None else framework_of(target)
+    layers = tuple(with_own(layer, rules, shaped) for layer in layout.layers)
+    paths = (path for layer in layers for path in (layer.path, layer.paddle) if path is not None)
+    rules.require_fitting(paths, source.names)
+    return replace(layout, layers=layers)
 
 
-def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
+def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout | None:
     """Return the layout of the target network, else of the family; None if there is neither.
 
     Raises:
@@ -44,10 +45,12 @@ def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
     """
     if target is not None:
         layout = target_layout.layout_of(target)
+        if framework_of(target) == source.framework:
+            layout = replace(layout, layers=tuple(map(unfolded, layout.layers)))
         # Keys of a user's own network may look like the beginning of a family.
         with suppress(InputError):
             if family := stdc.detect(source.shapes(), framework=source.framework):
-                return with_family(layout, family)
+                return with_family(layout, with_variant(family, source, variant))
         return layout
     family = None
     if arch != "generic":
@@ -59,7 +62,7 @@ def known_layout(source: Source, arch: str, target: Any) -> Layout | None:
         )
     if family is None:
         return None
-    known = replace(family, variant=variant_of(source, family))
+    known = with_variant(family, source, variant)
     return with_gaps(known, source.names, source.framework, source.naming)
 
 
@@ -71,48 +74,55 @@ def as_said(layer: Layer, rules: UserRules) -> Layer:
     network is a problem.
     """
     said = rules.kind_of(layer.path)
-    if said is None or said == layer.kind:
+    if said is None:
         return layer
+    if said == layer.kind:
+        rows = tuple(replace(row, doubt="") if row.own else row for row in layer.rows)
+        return replace(layer, assumption="", tensors=rows if said == PARAMETER.kind else layer.rows)
     if said in BY_KIND and BY_KIND[said].looks_like == layer.kind:
-        return replace(layer, kind=said, tensors=BY_KIND[said].rows_for(layer.shapes, "torch"))
+        rows = BY_KIND[said].rows_for(layer.shapes, "torch")
+        return replace(layer, kind=said, tensors=rows, assumption="")
     against = f"{layer.path!r}: --rules says {said}, but in the network it is of kind {layer.kind}"
     return replace(layer, problems=(*layer.problems, against))
 
 
-def variant_of(source: Source, family: Layout) -> str:
-    """Return the variant of a network where the keys of a family alone do not tell it.
-
-    The file's names tell it, else what a converted file says of itself: backbones and classifiers
-    have the same layers in all variants, and so have the two of MMSegmentation.
-    """
-    said = source.checkpoint.metadata.get("variant", "")
-    whole = family.arch.endswith("-seg")
-    if source.naming is not NATIVE and whole:
-        return source.naming.variant
-    if said in spec.VARIANTS and (not whole or alike(said, family, source)):
-        return said
-    return source.naming.variant or family.variant
-
-
-def alike(said: str, family: Layout, source: Source) -> bool:
-    """Return whether the keys of a segmentation network leave it open which of two variants it is.
+def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:
+    """Return a layer with the tensors of its own laid out as the user says.
 
     Args:
-        said: what the file says of itself.
-        family: the layout with the variant that the keys tell.
-        source: the keys.
+        layer: the layer.
+        rules: what the user says.
+        shaped: the framework whose tensors gave the layer's shapes.
     """
-    one, two = spec.VARIANTS[said], spec.VARIANTS[family.variant]
-    headless = not any(name.startswith(HEADS) for name in source.names)
-    same = (one.block_bias, one.head_norm) == (two.block_bias, two.head_norm)
-    return same and (headless or one.classifier_bias == two.classifier_bias)
+    shapes, rows = dict(layer.shapes), []
+    for row in layer.rows:
+        keys = [key for one in ("torch", "paddle") for key in layer.keys(row, one)]
+        told = [kind for key in keys if row.own and (kind := rules.tensor_kind(key))]
+        said = told[0] if told else None
+        alone = ALONE.get(said or "")
+        rows.append(row if alone is None else alone(row.torch))
+        back = TRANSFORMS[rows[-1].transform].back
+        if alone is not None and back is not None and shaped == "paddle":
+            shapes[row.torch] = back(shapes[row.torch])
+    return layer if rows == list(layer.rows) else replace(layer, tensors=tuple(rows), shapes=shapes)
+
+
+def unfolded(layer: Layer) -> Layer:
+    """Return a layer of the source's own framework, whose in-place ABN stays what it is."""
+    if layer.kind != "inplace_abn":
+        return layer
+    return replace(layer, tensors=tuple(replace(row, transform="copy") for row in layer.rows))
 
 
 def with_family(layout: Layout, family: Layout) -> Layout:
     """Return a target's layout with what the family knows beyond the classes of its layers."""
     folded = {layer.path for layer in family.layers if layer.kind == "inplace_abn"}
+    folded -= {layer.path for layer in layout.layers if layer.kind == "inplace_abn"}
+    assumed = {layer.path: layer.assumption for layer in family.layers}
     layers = tuple(
-        replace(layer, kind="inplace_abn", tensors=None) if layer.path in folded else layer
+        replace(layer, kind="inplace_abn", tensors=None)
+        if layer.path in folded
+        else replace(layer, assumption=layer.assumption or assumed.get(layer.path, ""))
         for layer in layout.layers
     )
     aliases = dict(family.aliases) | dict(layout.aliases)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from converters.entries import Entry, several, single
-from converters.layouts import join
+from converters.layouts import join, stdc
 from converters.layouts.names import AUTHORS, NATIVE
 from converters.layouts.naming import Naming
-from converters.planning.aim import Aim, network_of
+from converters.planning.aim import Aim
 from converters.planning.source import Source
 from stdc_port import spec
 
@@ -33,7 +33,7 @@ def named(entries: tuple[Entry, ...], aim: Aim, source: Source, to: str) -> Name
     if aim.naming is NATIVE and source.naming is NATIVE:
         return Named(entries, seconds)
     doubled = to == "torch" and aim.naming in (NATIVE, AUTHORS)
-    network = network_of(aim.layout, aim.layout.variant)
+    network = stdc.network_of(aim.layout, aim.layout.variant)
     renamed: list[Entry] = []
     for entry in entries:
         if entry.source is None and entry.action == "alias":

@@ -5,7 +5,8 @@ One file a family of kinds; what they have in common is in :mod:`converters.rule
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from converters.errors import InputError
 from converters.rules.attention import ATTENTION_RULES, PROJECTIONS
@@ -13,22 +14,24 @@ from converters.rules.plain import PLAIN_RULES
 from converters.rules.recurrent import RECURRENT_RULES
 from converters.rules.refused import REFUSED, REFUSED_PACKAGES, why_refused
 from converters.rules.reparametrised import (
-    WEIGHT_NORM,
+    NORM_KINDS,
     axis_of,
     direction_of,
     norms_shape,
     reparametrised,
+    usual_axis,
 )
 from converters.rules.rows import LayerRule, Limit, Shapes, TensorRule
 
 __all__ = [
+    "ALONE",
     "BY_KIND",
+    "NORM_KINDS",
     "PARAMETER",
     "PROJECTIONS",
     "REFUSED",
     "REFUSED_PACKAGES",
     "RULES",
-    "WEIGHT_NORM",
     "LayerRule",
     "Limit",
     "Shapes",
@@ -41,11 +44,12 @@ __all__ = [
     "parameters",
     "reparametrised",
     "rule_for_class",
+    "usual_axis",
 ]
 
-RULES = (*PLAIN_RULES, *ATTENTION_RULES, *RECURRENT_RULES)
-BY_KIND = {rule.kind: rule for rule in RULES}
 PARAMETER = LayerRule("parameter", (), ())
+RULES = (*PLAIN_RULES, *ATTENTION_RULES, *RECURRENT_RULES)
+BY_KIND = {rule.kind: rule for rule in (*RULES, PARAMETER)}
 # Classes of the frameworks that networks extend: what tensors they hold is their user's affair.
 CONTAINERS = (
     *("Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"),
@@ -111,7 +115,22 @@ def _name_of(cls: type, framework: str) -> str:
     return f"compat.{cls.__name__}" if module.startswith("compat.nn.") else module + cls.__name__
 
 
-def parameters(names: Iterator[str] | list[str]) -> tuple[TensorRule, ...]:
+def parameters(names: Iterable[str]) -> tuple[TensorRule, ...]:
     """Return rows for tensors that a user's own layer holds: copied as they are."""
-    why = "parameter of a custom layer, copied as it is"
-    return tuple(TensorRule(name, name, reason=why) for name in names)
+    return tuple(ALONE[PARAMETER.kind](name) for name in names)
+
+
+def _copied(name: str) -> TensorRule:
+    return TensorRule(name, name, reason="parameter of a custom layer, copied as it is", own=True)
+
+
+def _transposed(name: str) -> TensorRule:
+    (weight,) = (row for row in BY_KIND["linear"].tensors if row.torch == "weight")
+    return replace(weight, torch=name, paddle=name)
+
+
+# What a tensor of a user's own layer may be, by the kind whose weight is laid out so.
+ALONE: Mapping[str, Callable[[str], TensorRule]] = {
+    PARAMETER.kind: _copied,
+    "linear": _transposed,
+}

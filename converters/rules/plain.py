@@ -16,6 +16,7 @@ _TRACKED_WHY = (
     "in torch set track_running_stats=False, or use a BatchNorm"
 )
 _STATISTICS = (TensorRule("running_mean", "_mean"), TensorRule("running_var", "_variance"))
+_COUNTER = TensorRule("num_batches_tracked", None, reason=_COUNTER_WHY)
 
 
 def _above(limit: float) -> Any:
@@ -60,7 +61,7 @@ PLAIN_RULES = (
         "batch_norm",
         (*dimensions("BatchNorm"), "SyncBatchNorm"),
         ("BatchNorm", *dimensions("BatchNorm", "D"), "SyncBatchNorm"),
-        (*PLAIN, *_STATISTICS, TensorRule("num_batches_tracked", None, reason=_COUNTER_WHY)),
+        (*PLAIN, *_STATISTICS, _COUNTER),
     ),
     LayerRule(
         "inplace_abn",
@@ -75,6 +76,8 @@ PLAIN_RULES = (
             ),
             TensorRule("bias", "bias"),
             *_STATISTICS,
+            # It has none itself; the plain batch norm that it becomes may have one.
+            _COUNTER,
         ),
         looks_like="batch_norm",
     ),

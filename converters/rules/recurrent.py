@@ -60,11 +60,10 @@ def twins_of(names: list[str]) -> Mapping[str, str]:
         (match for name in names if (match := _CELL.fullmatch(name))),
         key=lambda cell: (int(cell[1]), cell[2] == "_bw", order.index(cell[3])),
     )
-    twins = sorted(
-        (match for name in names if (match := _TORCH.fullmatch(name))),
-        key=lambda twin: (int(twin[1]), bool(twin[2]), order.index(twin[0].partition("_l")[0])),
-    )
-    return {twin[0]: cell[0] for twin, cell in zip(twins, cells, strict=False)}
+    counted = [one for one in _TENSORS if any(cell[3] == one for cell in cells)]
+    places = dict.fromkeys((cell[1], "_reverse" * (cell[2] == "_bw")) for cell in cells)
+    twins = [f"{one}_l{layer}{suffix}" for layer, suffix in places for one in counted]
+    return {twin: cell[0] for twin, cell in zip(twins, cells, strict=False)}
 
 
 RECURRENT_RULES = (

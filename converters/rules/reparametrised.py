@@ -15,8 +15,8 @@ from typing import Any
 from converters.rules.rows import TensorRule
 
 Shape = tuple[int, ...]
-# Stands for the attribute of a layer that would hold the shape of its norms.
-WEIGHT_NORM = "weight_norm"
+# What a user may say of norms where the file does not tell along which of torch's axes they run.
+NORM_KINDS = tuple(f"norm_along_{axis}" for axis in range(5))
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Part:
         paddle: its name in Paddle.
         transform: what happens to it; None for what happens to the tensor that it stands for.
         reason: why.
+        norms: Paddle's name of the part whose norms along an axis it holds, '' if it holds none.
     """
 
     torch: tuple[str, ...]
     paddle: str
     transform: str | None
     reason: str = ""
+    norms: str = ""
 
 
 WEIGHT_NORM_PARTS = (
@@ -43,11 +45,12 @@ WEIGHT_NORM_PARTS = (
         "{}_g",
         "flatten",
         "weight norm: torch keeps the norms with all axes, Paddle as a vector",
+        norms="{}_v",
     ),
 )
 SPECTRAL_NORM_PARTS = (
     Part(("{}_orig", "parametrizations.{}.original"), "{}_orig", None),
-    Part(("{}_u", "parametrizations.{}.0._u"), "{}_u", "copy"),
+    Part(("{}_u", "parametrizations.{}.0._u"), "{}_u", "copy", norms="{}_orig"),
     Part(("{}_v", "parametrizations.{}.0._v"), "{}_v", "copy"),
 )
 
@@ -77,14 +80,14 @@ def _part_row(row: TensorRule, part: Part, spelling: int) -> TensorRule:
         transform=transform,
         reason=reason,
         zero=False,
-        size=WEIGHT_NORM if part.transform == "flatten" else row.size,
+        size="" if part.norms else row.size,
+        norms=part.norms.format(row.paddle),
     )
 
 
 def direction_of(norms: TensorRule, rows: Iterable[TensorRule]) -> TensorRule:
     """Return the row of the tensor whose norms a row holds."""
-    name = f"{str(norms.paddle).removesuffix('_g')}_v"
-    return next(row for row in rows if row.paddle == name)
+    return next(row for row in rows if row.paddle == norms.norms)
 
 
 def norms_shape(size: Shape, direction: Shape, axis: int | None = None) -> Shape:
@@ -105,7 +108,31 @@ def norms_shape(size: Shape, direction: Shape, axis: int | None = None) -> Shape
 
 
 def axis_of(layer: Any, norms: TensorRule) -> int | None:
-    """Return along which axis of its tensor a Paddle layer's weight norm runs, None if unknown."""
-    name = str(norms.paddle).removesuffix("_g")
-    hooks = layer._forward_pre_hooks.values()  # noqa: SLF001
-    return next((hook.dim for hook in hooks if getattr(hook, "name", None) == name), None)
+    """Return along which axis of its tensor a layer's norms run, None if that is unknown.
+
+    Args:
+        layer: of either framework.
+        norms: the row that holds them.
+    """
+    name = str(norms.paddle)[:-2]
+    makers = list(layer._forward_pre_hooks.values())  # noqa: SLF001
+    made = [maker for maker in makers if getattr(maker, "name", None) == name]
+    if hasattr(layer, "parametrizations"):
+        made += list(getattr(layer.parametrizations, name, ()))
+    return next((maker.dim for maker in made if hasattr(maker, "dim")), None)
+
+
+def usual_axis(norms: TensorRule, kind: str, framework: str) -> int:
+    """Return torch's axis along which norms run where nobody chose another.
+
+    Weight norm runs along the first axis, which on a Linear is torch's outputs and Paddle's inputs;
+    spectral norm along the outputs in both.
+
+    Args:
+        norms: the row that holds them.
+        kind: of the layer.
+        framework: whose default.
+    """
+    if norms.norms.endswith("_orig"):
+        return int(kind == "conv_transpose")
+    return int(kind == "linear" and framework == "paddle")

@@ -27,6 +27,10 @@ class TensorRule:
         made: zeros may be put in the target where the source has none; it does not train them.
         size: attribute of a Paddle layer that holds the tensor's shape in torch.
         blank: attribute of a Paddle layer that names a row which it always returns as zeros.
+        own: a user's own layer holds it, and what it does with it is unknown.
+        doubt: how else it may be laid out where nothing tells, '' where something does.
+        norms: Paddle's name of the tensor that it holds norms of, '' if it holds none.
+        axis: torch's axis of that tensor along which they run, None if unknown.
     """
 
     torch: str
@@ -39,6 +43,10 @@ class TensorRule:
     made: bool = False
     size: str = ""
     blank: str = ""
+    own: bool = False
+    doubt: str = ""
+    norms: str = ""
+    axis: int | None = None
 
     def names(self, framework: str) -> tuple[str, ...]:
         """Return its names in a framework: in Paddle the parts, in torch one."""

@@ -176,6 +176,14 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="When to measure each layer's own error beside the inherited one; auto: where "
         "something is no match.",
     ),
+    click.Option(
+        ["--store"],
+        default="memory",
+        show_default=True,
+        type=click.Choice(["memory", "disk"]),
+        help="memory runs both side by side; disk keeps torch's run in a temporary file, for "
+        "networks of which two do not fit.",
+    ),
     *RUNNING,
 )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: In the order in which they build upon each other.
 SCRIPTS = ("dom.js", "chart.js", "maps.js", "table.js", "layers.js", "training.js", "report.js")
-#: Failing tensors of a training step that the page lists; the JSON report has all.
+#: Failures, and failing tensors of a training step, that the page lists; the JSON report has all.
 LISTED = 50
 
 
@@ -64,6 +64,8 @@ def as_html(result: ParityResult, title: str = "") -> str:
 
 def _page_data(result: ParityResult, title: str) -> dict[str, Any]:
     content = as_json(result, title)
+    content["failing"] = len(content["failures"])
+    content["failures"] = content["failures"][:LISTED]
     # A step compares every parameter, gradient and moment: too much for ten steps of a network.
     content["steps"] = [_summary(step) for step in content["steps"]]
     return content

@@ -273,12 +273,41 @@ def test_help_and_version(option):
     assert "stdc-convert STDCNet813M" in result.output or re.search(r"\d+\.\d+", result.output)
 
 
+@pytest.mark.parametrize("command", [[], ["diff"], ["inspect"]])
+def test_help_fits_a_screen(command):
+    text = CliRunner().invoke(main, [*command, "-h"], terminal_width=80).output
+    assert len(text.splitlines()) <= 50
+    assert "stdc-convert" in text
+
+
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     path = Path(sys.executable).with_name("stdc-convert")
     return subprocess.run(  # noqa: S603
         [path, *map(str, arguments)], capture_output=True, text=True, check=False
     )
+
+
+def test_the_hash_of_a_source_in_shards_is_that_of_all_its_files(tmp_path):
+    torch.save({"a.weight": torch.ones(2, 3, 1, 1)}, tmp_path / "1.bin")
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"a.weight": "1.bin"}}))
+    result = convert(index, "-o", tmp_path / "a.pdparams", "--json", tmp_path / "r.json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "r.json").read_text())["source"]
+    content = index.read_bytes() + (tmp_path / "1.bin").read_bytes()
+    assert found["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["none.pth"], 2), (["--what"], 2)]
+)
+def test_a_process_ends_with_the_commands_code_and_all_that_it_printed(arguments, code):
+    command = [sys.executable, "-c", "from converters.cli import script; script()", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.returncode == code
+    expected = CliRunner().invoke(main, arguments, prog_name="-c")
+    assert (ended.stdout, ended.stderr) == (expected.stdout, expected.stderr)
 
 
 def test_the_installed_command(source, lacking, tmp_path):

@@ -62,10 +62,11 @@ def into_torch(source: Path, target: Path):
 
 def damage(path: Path, tensor: LazyTensor, place: int, bit: int) -> None:
     """Turn one bit of a tensor's bytes in a file."""
-    content = bytearray(path.read_bytes())
-    start = content.index(tensor.load().tobytes())
-    content[start + place] ^= 1 << bit
-    path.write_bytes(content)
+    content = path.read_bytes()
+    start = content.index(tensor.load().tobytes()) + place
+    with path.open("r+b") as file:  # in place: the file is mapped
+        file.seek(start)
+        file.write(bytes([content[start] ^ (1 << bit)]))
 
 
 def plant(monkeypatch, key: str, place: int) -> None:
@@ -193,16 +194,16 @@ def test_a_command_that_is_stopped_leaves_nothing(network, tmp_path, name, code)
 
 
 def test_not_even_one_tensor_is_in_memory(tmp_path):
-    size = 2048
+    size = 3072
     random = np.random.default_rng(3)
     rows = []
-    for number in range(3):
+    for number in range(2):
         weight = random.standard_normal((size, size), np.float32)
         rows.append((f"{number}.weight", BY_NAME["float32"], weight))
         rows.append((f"{number}.bias", BY_NAME["float32"], weight[0].copy()))
     with (tmp_path / "a.safetensors").open("wb") as file:
         safetensors_file.write(file, content_of(rows))
-    wanted = rows[4][2].T.tobytes()
+    wanted = rows[2][2].T.tobytes()
     one, _ = rows[0][2].nbytes, rows.clear()
     convert = lambda: convert_file(tmp_path / "a.safetensors", force=True)  # noqa: E731
     convert()
@@ -210,6 +211,6 @@ def test_not_even_one_tensor_is_in_memory(tmp_path):
     report = convert()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert report.counts["transpose"] == 3
-    assert peak < 0.75 * one
-    assert read_checkpoint(tmp_path / "a.pdparams")["2.weight"].load().tobytes() == wanted
+    assert report.counts["transpose"] == 2
+    assert peak < 0.5 * one
+    assert read_checkpoint(tmp_path / "a.pdparams")["1.weight"].load().tobytes() == wanted

@@ -31,10 +31,12 @@ def state(network: object, form: str) -> Checkpoint:
     return Checkpoint(Path("some"), form, tensors)
 
 
-def plan_of(checkpoint: Checkpoint, **kinds: str) -> ConversionPlan:
+def plan_of(
+    checkpoint: Checkpoint, tensors: dict[str, str] | None = None, **kinds: str
+) -> ConversionPlan:
     to = "torch" if checkpoint.framework == "paddle" else "paddle"
-    rules = UserRules.of(kinds={key.replace("__", r"\."): kind for key, kind in kinds.items()})
-    return plan_conversion(checkpoint, to=to, rules=rules)
+    said = {key.replace("__", r"\."): kind for key, kind in kinds.items()}
+    return plan_conversion(checkpoint, to=to, rules=UserRules.of(kinds=said, tensors=tensors))
 
 
 def entry(plan: ConversionPlan, target: str) -> tuple[str, tuple[int, ...]]:
@@ -70,6 +72,162 @@ def test_a_bias_tells_which_axis_of_a_matrix_is_the_output() -> None:
     assert (settled.problems, entry(settled, "a.weight")) == ((), ("copy", (3, 5)))
 
 
+TURNED = {"a__weight": (4, 12), "a__bias": (12,)}
+SQUARE = {"b__weight": (4, 4), "b__bias": (4,)}
+
+
+def test_a_square_matrix_is_doubted_where_others_have_the_other_order() -> None:
+    """Of a Conv1D of transformers, or of Paddle's file taken for torch's, only some layers tell."""
+    assert plan_of(shapes(**SQUARE)).problems == ()
+    turned, square = plan_of(shapes(**TURNED, **SQUARE)).problems
+    assert "have Paddle's order, as a Conv1D of transformers has" in turned
+    assert "say --to torch" in turned
+    assert (
+        "'b' is of kind linear; its weight is square, and other layers have the order of 'a'"
+        in (square)
+    )
+    told = plan_of(shapes(**TURNED, **SQUARE), a="parameter", b="parameter")
+    assert (told.problems, told.counts) == ((), {"copy": 4})
+    half = plan_of(shapes(**TURNED, **SQUARE), a="parameter")
+    assert len(half.problems) == 1
+    theirs = plan_of(
+        shapes("paddle", b__weight=(4, 4), b__bias=(4,), a__weight=(12, 4), a__bias=(12,))
+    )
+    assert len(theirs.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"), [("parameter", "copy"), ("layer_norm", "reshape"), ("conv", "copy")]
+)
+def test_a_user_is_believed_where_axes_alone_speak(kind: str, action: str) -> None:
+    plan = plan_of(shapes(**SQUARE), b=kind)
+    assert plan.problems == ()
+    assert entry(plan, "b.weight")[0] == action
+
+
+@pytest.mark.parametrize(
+    ("tensors", "kind"),
+    [
+        ({"a__weight": (4, 4, 3, 3)}, "linear"),
+        ({"a__weight": (4,), "a__bias": (4,), "a__running_var": (4,)}, "layer_norm"),
+        ({"a__in_proj_weight": (12, 4)}, "linear"),
+    ],
+)
+def test_a_user_is_not_believed_against_names_and_axes(tensors, kind: str) -> None:
+    problems = plan_of(shapes(**tensors), a=kind).problems
+    assert any(f"--rules says {kind}, but its tensors say" in one for one in problems)
+
+
+def test_tensors_beside_a_linears_own_are_asked_about() -> None:
+    adapted = shapes(
+        a__weight=(8, 8), a__bias=(8,), a__lora_A=(4, 8), a__lora_B=(8, 4)
+    )  # fmt: skip
+    (problem,) = plan_of(adapted).problems
+    assert "'lora_A', which that has not, is copied" in problem
+    assert len(plan_of(adapted, {"a.lora_A": "linear"}).problems) == 1
+    told = plan_of(adapted, {"a.lora_A": "linear", "a.lora_B": "parameter"})
+    assert told.problems == ()
+    assert entry(told, "a.weight")[0] == "transpose"
+    assert entry(told, "a.lora_A") == ("transpose", (8, 4))
+    assert entry(told, "a.lora_B") == ("copy", (8, 4))
+
+
+def test_lone_tensors_can_be_told_one_by_one() -> None:
+    """A pattern for a layer does not reach what it holds besides."""
+    lone = shapes("paddle", pos=(4, 6), mat=(4, 6))
+    assert len(plan_of(lone).problems) == 1
+    assert len(plan_of(lone, {"mat": "linear"}).problems) == 1
+    told = plan_of(lone, {"mat": "linear", "pos": "parameter"})
+    assert told.problems == ()
+    assert (entry(told, "mat"), entry(told, "pos")) == (("transpose", (6, 4)), ("copy", (4, 6)))
+
+
+def test_scale_and_bias_of_paddle_are_an_assumption() -> None:
+    (problem,) = plan_of(shapes("paddle", a__scale=(4,), a__bias=(4,))).problems
+    assert "'a' is of kind instance_norm; a layer of one's own may have such tensors" in problem
+    told = plan_of(shapes("paddle", a__scale=(4,), a__bias=(4,)), a="instance_norm")
+    assert (told.problems, entry(told, "a.weight")) == ((), ("rename", (4,)))
+
+
+@pytest.mark.parametrize("name", ["in1", "instance_norm", "conv_instnorm", "InstanceNorm2d"])
+def test_a_norm_with_statistics_that_is_called_an_instance_norm_is_doubted(name: str) -> None:
+    norm = {f"{name}__{one}": (3,) for one in ("weight", "bias", "running_mean", "running_var")}
+    (problem,) = plan_of(shapes(**norm)).problems
+    assert "by its name it is an InstanceNorm with running statistics" in problem
+    assert plan_of(shapes(**norm), **{name: "batch_norm"}).problems == ()
+
+
+# Recurrent layers of Paddle, whose names hold dots.
+
+
+def blocks(library: object, cell: object, *, more: bool = False) -> object:
+    """Return a list of layers that have a layer called ``cell``, perhaps beside another."""
+    kind = library.Module if library is tn else library.Layer
+    many = library.ModuleList if library is tn else library.LayerList
+
+    def block() -> object:
+        found = kind()
+        found.cell = cell()
+        if more:
+            found.norm = library.LayerNorm(3)
+        return found
+
+    network = kind()
+    network.blocks = many([block(), block()])
+    return network
+
+
+def test_cells_of_a_list_keep_their_names() -> None:
+    """Only in Paddle could they be a recurrent layer's, and there they are asked about."""
+    ours = blocks(tn, lambda: tn.LSTMCell(3, 3))
+    there = plan_of(state(ours, "torch-zip"))
+    assert there.problems == ()
+    theirs = blocks(paddle.nn, lambda: paddle.nn.LSTMCell(3, 3))
+    assert set(written(there)) == set(theirs.state_dict())
+    (problem,) = plan_of(state(theirs, "pdparams")).problems
+    assert "'blocks' is of kind recurrent; a list of layers with a cell each" in problem
+    told = plan_of(state(theirs, "pdparams"), **{r"blocks\.\d\.cell": "recurrent_cell"})
+    assert set(written(told)) == set(ours.state_dict())
+
+
+def test_what_else_a_block_holds_tells_that_it_is_no_recurrent_layer() -> None:
+    theirs = blocks(paddle.nn, lambda: paddle.nn.LSTMCell(3, 3), more=True)
+    plan = plan_of(state(theirs, "pdparams"), **{".*norm": "layer_norm"})
+    assert plan.problems == ()
+    assert "blocks.1.cell.weight_ih" in written(plan)
+    ours = blocks(tn, lambda: tn.Conv2d(3, 3, 1))
+    assert set(written(plan_of(state(ours, "torch-zip")))) == set(ours.state_dict())
+    theirs = blocks(paddle.nn, lambda: paddle.nn.Conv2D(3, 3, 1))
+    assert set(written(plan_of(state(theirs, "pdparams")))) == set(theirs.state_dict())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_layers": 2, "bidirectional": True},
+        {"proj_size": 2, "num_layers": 2},
+    ],
+)
+def test_recurrent_layers_get_the_second_names_that_paddle_gives_them(options: dict) -> None:
+    ours = tn.Sequential(tn.LSTM(3, 4, **options))
+    plan = plan_of(state(ours, "torch-zip"))
+    arrays = written(plan)
+    direction = "bidirect" if options.get("bidirectional") else "forward"
+    sizes = {key: options[key] for key in ("num_layers", "proj_size") if key in options}
+    theirs = paddle.nn.Sequential(paddle.nn.LSTM(3, 4, direction=direction, **sizes))
+    seconds = dict(plan.layout.paddle_aliases)
+    assert set(arrays) | set(seconds) == set(theirs.state_dict())
+    loaded = arrays | {second: arrays[first] for second, first in seconds.items()}
+    assert theirs.set_state_dict(loaded) == ([], [])
+    found = {k: np.asarray(v.numpy()) for k, v in theirs.state_dict().items()}
+    assert {k: bits(v) for k, v in found.items()} == {k: bits(v) for k, v in loaded.items()}
+    back = written(plan_of(state(theirs, "pdparams")))
+    assert {key: bits(value) for key, value in back.items()} == {
+        key: bits(value) for key, value in ours.state_dict().items()
+    }
+
+
 def test_a_row_as_bias_is_a_bilinears() -> None:
     plan = plan_of(shapes("paddle", a__weight=(4, 2, 3), a__bias=(1, 4)))
     assert (plan.problems, entry(plan, "a.bias")) == ((), ("reshape", (4,)))
@@ -98,6 +256,16 @@ def test_norms_of_paddle_get_their_axes_back(dim: int | None) -> None:
         key: tuple(value.shape) for key, value in ours.state_dict().items()
     }
     assert all(bits(array) == bits(ours.state_dict()[key]) for key, array in arrays.items())
+
+
+def test_a_square_weight_norm_of_paddle_gets_the_axis_that_the_user_says() -> None:
+    source = shapes("paddle", a__weight_g=(4,), a__weight_v=(4, 4), a__bias=(4,))
+    (problem,) = plan_of(source).problems
+    assert "'a.weight_g' runs along torch's axis 0, where paddle's own default is 1" in problem
+    for axis, shape in ((0, (4, 1)), (1, (1, 4))):
+        told = plan_of(source, {r"a\.weight_g": f"norm_along_{axis}"})
+        assert told.problems == ()
+        assert entry(told, "a.weight_g") == ("reshape", shape)
 
 
 def shapes_with(arrays: dict[str, np.ndarray], form: str) -> Checkpoint:

@@ -8,7 +8,7 @@ import paddle
 import pytest
 import torch
 from mmseg_network import Backbone
-from samples import array_tensor
+from samples import array_tensor, changed
 from stdc_files import (
     CLASSES,
     DEPTHS,
@@ -160,3 +160,22 @@ def test_another_second_name_than_the_first_is_noticed():
     file = published(mmseg_backbone("stdc1", add=True), "torch")
     with pytest.raises(RefusedError, match=r"'stages.2.0.downsample.* should be the same"):
         plan_conversion(file, to="paddle").require_complete()
+
+
+def test_another_network_with_such_stages_keeps_its_names():
+    tensors = {
+        f"stages.{stage}.{block}.layers.{layer}.conv.weight": (8, 8, 3, 3)
+        for stage in (2, 3, 4)
+        for block in (0, 1)
+        for layer in range(8)
+    }
+    plan = plan_conversion(published(tensors.items(), "torch"))
+    assert plan.layout.arch == "generic"
+    assert [one.target for one in plan.entries] == list(tensors)
+
+
+def test_what_is_missing_is_named_as_the_file_would_spell_it():
+    file = published(mmseg("stdc1"), "torch")
+    lost = "backbone.arms.1.conv_layer.conv.weight"
+    plan = plan_conversion(changed(file, drop={lost}), to="paddle")
+    assert plan.problems == (f"missing: {lost!r}, needed for 'cp.arm16.conv.conv.weight'",)

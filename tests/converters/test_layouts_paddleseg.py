@@ -113,7 +113,7 @@ def test_swapped_auxiliary_heads_are_caught(monkeypatch):
     # The broken table: heads by name, as a copy would have them.
     kept = tuple(row for row in names.PADDLESEG.renames if not row[0].startswith("conv_out"))
     monkeypatch.setattr(recognise, "PADDLESEG", replace(names.PADDLESEG, renames=kept))
-    with pytest.raises(RefusedError, match="unaccounted for: 'paddleseg:conv_out8"):
+    with pytest.raises(RefusedError, match="unaccounted for: 'conv_out8"):
         plan_conversion(file, to="torch").require_complete()
 
 

@@ -4,29 +4,22 @@ import io
 import os
 import re
 import sys
-from pathlib import Path
+import zipfile
 
 import numpy as np
 import paddle
 import pytest
 import torch
+from hostile import refusal
 from samples import bits
 
 from converters import InputError, read_checkpoint
+from converters.formats.torch_legacy import SIGNATURE
 
 
 @pytest.fixture
 def network() -> torch.nn.Module:
     return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)).eval()
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        read_checkpoint(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
 
 
 SAVED = {
@@ -108,7 +101,8 @@ def arrays() -> bytes:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer"),
+        (b"", "the file is empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "run `git lfs pull`"),
         (b"<!DOCTYPE html>", "HTML page"),
         (b"\n <HTML>", "HTML page"),
         (b"\x1f\x8b\x08", "gzip archive"),
@@ -116,9 +110,25 @@ def arrays() -> bytes:
         (b"GGUF\x03", "llama.cpp"),
         (b"\x93NUMPY\x01", "a single numpy array"),
         (arrays(), "numpy arrays (.npz)"),
+        (b"\0" * 257 + b"ustar" + b"\0" * 300, "a real tar archive"),
+        (b"PK\x03\x04" + b"\0" * 100, "the download was cut off"),
+        (SIGNATURE, "not a readable pickle"),
         (b"nothing known", "no known checkpoint format (it begins with b'nothing ')"),
     ],
 )
 def test_other_files(tmp_path, content, told):
     (tmp_path / "a.pth").write_bytes(content)
     assert told in refusal(tmp_path / "a.pth")
+
+
+def test_a_zip_file_of_something_else(tmp_path):
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("readme.txt", "x")
+    assert "without one data.pkl" in refusal(tmp_path / "b.zip")
+
+
+def test_no_file_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be read .No such file"):
+        read_checkpoint(tmp_path / "none.pth")
+    with pytest.raises(InputError, match=r"cannot be read .Is a directory"):
+        read_checkpoint(tmp_path)

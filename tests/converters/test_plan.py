@@ -1,13 +1,17 @@
 """Every key's fate: from shapes alone, without reading a tensor."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import array_tensor, changed, shapes_of, skeleton
+from samples import array_tensor, changed, shapes_of, skeleton, trained
 
 from converters import InputError, RefusedError, plan_conversion
 from converters.checkpoint import Checkpoint
+from converters.user_rules import UserRules
+from stdc_port import paddle_nets
 
 ARCHS = ("stdc1", "stdc1-seg", "stdc2-seg")
 
@@ -173,8 +177,64 @@ def test_only_heads_without_counters_beside_a_counted_backbone_are_folded():
     assert folds(plain) == 0
     heads, backbone = counters(plain, heads=True), counters(plain, heads=False)
     assert len(heads) == 15
-    assert folds(changed(plain, drop=heads | backbone)) == 0
     assert folds(changed(plain, drop=heads)) == 15
+    assert folds(plain) == folds(changed(plain, drop=backbone)) == 0
+
+
+def uncounted(**options: object) -> Checkpoint:
+    """Return the authors' names without any count of batches, as torch 0.4.0 wrote them."""
+    network = trained("stdc1-seg", num_classes=3, **options)
+    tensors = {
+        key: array_tensor(value.numpy())
+        for key, value in network.state_dict().items()
+        if not key.endswith(COUNTER)
+    }
+    return Checkpoint(Path("old.pth"), "memory", tensors)
+
+
+def test_without_any_counter_neither_of_the_authors_variants_is_taken_silently():
+    plan = plan_conversion(uncounted(variant="authors"))
+    (problem,) = plan.problems
+    assert problem.startswith("assumed: the batch norms outside the backbone are plain")
+    assert "of their scales are negative, as only its often are" in problem
+    with pytest.raises(RefusedError, match="--variant authors or --variant authors-bn"):
+        plan.require_complete()
+    source = uncounted(variant="authors")
+    positive = {
+        key: array_tensor(np.abs(tensor.load()))
+        for key, tensor in source.items()
+        if key.endswith("weight")
+    }
+    (problem,) = plan_conversion(changed(source, put=positive)).problems
+    assert "negative" not in problem
+
+
+@pytest.mark.parametrize(("variant", "folded"), [("authors", 15), ("authors-bn", 0)])
+def test_the_user_or_the_file_itself_tells_what_counters_cannot(variant, folded):
+    source = uncounted(variant=variant)
+    said = replace(source, metadata={"variant": variant})
+    heads = r"(?!cp\.backbone\.).*\.bn(_atten)?"
+    kind = "inplace_abn" if variant == "authors" else "batch_norm"
+    for plan in (
+        plan_conversion(source, variant=variant),
+        plan_conversion(said),
+        plan_conversion(source, rules=UserRules.of(kinds={heads: kind})),
+    ):
+        assert plan.problems == ()
+        assert plan.counts.get("fold", 0) == folded
+    target = paddle_nets.build("stdc1-seg", num_classes=3)
+    with pytest.raises(RefusedError, match="--variant authors"):
+        plan_conversion(source, target=target).require_complete()
+    assert plan_conversion(source, target=target, variant=variant).problems == ()
+
+
+@pytest.mark.parametrize("wanted", ["authors", "paddleseg", "mmseg"])
+def test_a_variant_that_the_keys_contradict_is_refused(wanted):
+    plain = shapes_of(skeleton("stdc1-seg", variant="authors-bn"))
+    with pytest.raises(InputError, match=rf"keys are those of variant authors-bn, not of {wanted}"):
+        plan_conversion(plain, variant=wanted)
+    with pytest.raises(InputError, match="unknown variant 'nobody': choose"):
+        plan_conversion(plain, variant="nobody")
 
 
 def test_some_heads_without_counters_are_an_assumption_and_refused():

@@ -13,6 +13,7 @@ from layer_pairs import KINDS, Pair, flat
 from samples import bits, generator
 
 from converters import convert_state_dict
+from converters.user_rules import UserRules
 
 Break = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -48,6 +49,12 @@ def make(kind: str, seed: int, *, square: bool = False) -> Pair:
             else:
                 tensor.copy_(torch.from_numpy(np.asarray(random.normal(0.1, 0.5, tensor.shape))))
     return pair
+
+
+def rules_of(pair: Pair) -> UserRules | None:
+    """Return what only the user can say: how square tensors lie, and norms along odd axes."""
+    own = {".*": "parameter"} if pair.torch.state_dict() else {}
+    return UserRules.of(tensors={**pair.tensors, **own})
 
 
 def run(pair: Pair) -> dict[str, float]:
@@ -122,7 +129,8 @@ def errors(pair: Pair) -> dict[str, float]:
         for place, (a, b) in enumerate(zip(ours, theirs, strict=True))
     }
     # A gradient has its tensor's layout, so the rules carry it over as they carry the tensor.
-    expected = convert_state_dict(ours_gradients, pair.paddle)
+    rules = rules_of(pair)
+    expected = convert_state_dict(ours_gradients, pair.paddle, origin="torch", rules=rules)
     # A gradient that is zero in exact arithmetic (an attention's bias of keys) is rounding alone.
     floor = 1e-6 * max((np.max(np.abs(one), initial=0.0) for one in expected.values()), default=1.0)
     return found | {key: error(expected[key], gradients[key], floor) for key in gradients}
@@ -132,7 +140,8 @@ def errors(pair: Pair) -> dict[str, float]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_and_gradients_agree(kind: str, seed: int) -> None:
     pair = make(kind, seed)
-    load(pair.paddle, convert_state_dict(pair.torch.state_dict(), pair.paddle))
+    state, rules = pair.torch.state_dict(), rules_of(pair)
+    load(pair.paddle, convert_state_dict(state, pair.paddle, rules=rules))
     limit, _ = FLOORS.get(kind, (TOLERANCE, ""))
     found = run(pair)
     assert found
@@ -144,9 +153,10 @@ def test_outputs_and_gradients_agree(kind: str, seed: int) -> None:
 def test_torch_to_paddle_to_torch(kind: str, seed: int) -> None:
     pair = make(kind, seed)
     before = pair.torch.state_dict()
-    there = convert_state_dict(before, pair.paddle)
+    rules = rules_of(pair)
+    there = convert_state_dict(before, pair.paddle, rules=rules)
     assert_shapes(there, pair.paddle)
-    back = convert_state_dict(there, pair.torch, rules=pair.rules)
+    back = convert_state_dict(there, pair.torch, origin="paddle", rules=pair.rules or rules)
     assert set(back) == set(before)
     for key, array in back.items():
         if key.endswith("num_batches_tracked"):
@@ -162,9 +172,10 @@ def test_paddle_to_torch_to_paddle(kind: str, seed: int) -> None:
     pair = make(kind, seed)
     fill(pair, seed)
     before = {key: np.asarray(value.numpy()) for key, value in pair.paddle.state_dict().items()}
-    there = convert_state_dict(before, pair.torch, rules=pair.rules)
+    rules = rules_of(pair)
+    there = convert_state_dict(before, pair.torch, origin="paddle", rules=pair.rules or rules)
     assert_shapes(there, pair.torch)
-    back = convert_state_dict(there, pair.paddle)
+    back = convert_state_dict(there, pair.paddle, origin="torch", rules=rules)
     assert set(back) == set(before)
     for key, array in back.items():
         assert array.shape == before[key].shape
@@ -267,6 +278,6 @@ def test_every_kind_with_tensors_has_a_broken_case() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if breaking(kind) is not None])
 def test_a_broken_conversion_is_caught(kind: str) -> None:
     pair = make(kind, 1, square=True)
-    right = convert_state_dict(pair.torch.state_dict(), pair.paddle)
+    right = convert_state_dict(pair.torch.state_dict(), pair.paddle, rules=rules_of(pair))
     load(pair.paddle, breaking(kind)(right))
     assert max(run(pair).values()) > 1e-6

@@ -1,5 +1,6 @@
 """Without a target network: what tensors say of each other, a user's rules, and no silent guess."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 from click.testing import CliRunner
 from samples import array_tensor
 
-from converters import InputError, plan_conversion
+from converters import InputError, RefusedError, plan_conversion
 from converters.checkpoint import Checkpoint
 from converters.cli import main
+from converters.rules import BY_KIND, PARAMETER
 from converters.user_rules import UserRules, read_rules
 
 
@@ -68,9 +70,10 @@ def test_two_axes_alone_are_never_guessed_silently(shape, name, kind) -> None:
     plan = plan_conversion(checkpoint(**{f"{name}__weight": shape}))
     assert len(plan.problems) == 1
     assert "could be a Linear's or an Embedding's" in plan.problems[0]
-    assert "--rules" in plan.problems[0]
+    assert plan.problems[0].startswith("assumed: ")
+    with pytest.raises(RefusedError, match=r"name the network with --model, or .* in --rules:"):
+        plan.require_complete()
     if kind:
-        assert plan.problems[0].startswith("assumed: ")
         assert kinds(plan)[name] == kind
     else:
         assert "its name does not tell" in plan.problems[0]
@@ -146,3 +149,29 @@ def test_the_command_takes_rules_and_refuses_assumptions(tmp_path) -> None:
     path.write_text("[[kind]]\npattern = 'head'\nkind = 'linear'")
     assert CliRunner().invoke(main, [*arguments, "--rules", str(path)]).exit_code == 0
     assert target.exists()
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
+
+
+def test_the_documented_example_is_a_file_of_rules(tmp_path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    found = rules(tmp_path, example)
+    assert [len(table) for table in (found.renames, found.drops, found.kinds)] == [1, 1, 1]
+    plan = plan_conversion(
+        checkpoint(
+            encoder__conv__weight=(2, 2, 3, 3),
+            head__weight=(7, 4),
+            encoder__token_table__weight=(4, 4),
+        ),
+        rules=found,
+    )
+    assert plan.problems == ()
+    assert {one.target for one in plan.entries} == {
+        *("backbone.conv.weight", "backbone.token_table.weight"), None,
+    }  # fmt: skip
+
+
+def test_the_documented_kinds_are_those_there_are() -> None:
+    listed = re.findall(r"`(\w+)`", PAGE.partition("## All kinds")[2])
+    assert sorted(listed) == sorted([*BY_KIND, PARAMETER.kind])

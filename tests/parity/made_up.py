@@ -154,8 +154,13 @@ def passing() -> ParityResult:
     return ParityResult(some, tol=TOL, tol64=TOL64, precisions=("float32", "float64"))
 
 
-def many(calls: int) -> ParityResult:
-    """Give a result with many failing calls, and as many maps of full size as are kept."""
+def many(calls: int, tensors: int = 0) -> ParityResult:
+    """Give a result with many failing calls, and as many maps of full size as are kept.
+
+    Args:
+        calls: How many.
+        tensors: How many failing tensors each of ten training steps has.
+    """
     some = [
         layer(f"cp.backbone.features.{i}.conv_list.{i % 4}.conv", "Conv2d", 0.123, 0.0456, 1e-15)
         for i in range(calls)
@@ -166,4 +171,15 @@ def many(calls: int) -> ParityResult:
         where = error_map(reference, other, TOL64)
         drawn = dataclasses.replace(tensor(0.1, 0.1), where=where)
         some[i] = dataclasses.replace(some[i], tensors=(drawn,))
-    return ParityResult(tuple(some), tol=TOL, tol64=TOL64, precisions=("float32", "float64"))
+    failing = tuple(
+        comparison(f"cp.backbone.features.{i}.conv.weight", "parameter", 0.123, 0.0456)
+        for i in range(tensors)
+    )
+    return ParityResult(
+        tuple(some),
+        tol=TOL,
+        tol64=TOL64,
+        precisions=("float32", "float64"),
+        gradients=failing[:200],
+        steps=tuple(StepResult(step, failing) for step in range(10 if tensors else 0)),
+    )

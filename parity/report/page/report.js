@@ -58,7 +58,8 @@ function firstDivergence(table) {
 function failures() {
   if (!data.failures.length || data.problems.length) return;
   show("first");
-  byId("first-card").append(list("What fails", data.failures));
+  const more = data.failing - data.failures.length;
+  byId("first-card").append(list("What fails", [...data.failures, ...(more ? [`… and ${more} more`] : [])]));
 }
 
 function diagnoses() {

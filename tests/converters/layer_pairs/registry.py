@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,8 +29,10 @@ class Pair:
     extra: str = ""
     # A pair with the same tensors that runs on the CPU, where this one does not.
     runs: Pair | None = None
-    # What the classes cannot tell, for the conversion to Paddle and for the one to torch.
+    # What the classes cannot tell, for the conversion to torch.
     rules: UserRules | None = None
+    # What they cannot tell of tensors, for both.
+    tensors: Mapping[str, str] = field(default_factory=dict)
 
 
 Make = Callable[..., Pair]

@@ -24,10 +24,16 @@ def paddle_axis(base: str, dim: int | None) -> int | None:
     return AXES[base] - 1 - dim if base == "linear" and dim is not None else dim
 
 
+def told(dim: int | None) -> dict[str, str]:
+    """Return the rule that says along which axis norms run, where another one is usual."""
+    return {} if dim is None else {r".*(_g|_u|original0)": f"norm_along_{dim}"}
+
+
 def weight_norm(random: Random, square: bool, base: str, spelling: str, dim: int | None) -> Pair:
     pair = held(base, random, square)
     SPELLINGS[spelling].weight_norm(pair.torch, dim=dim)
     pn.utils.weight_norm(pair.paddle, dim=paddle_axis(base, dim))
+    pair.tensors = told(dim)
     return pair
 
 
@@ -37,6 +43,7 @@ def spectral_norm(
     pair = held(base, random, square)
     SPELLINGS[spelling].spectral_norm(pair.torch, dim=dim)
     pn.utils.spectral_norm(pair.paddle, dim=paddle_axis(base, dim))
+    pair.tensors = told(dim)
     pair.training = training
     return pair
 

@@ -2,69 +2,22 @@
 
 import os
 import pickle
-import random
 import struct
-import zipfile
-from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
-import safetensors.numpy
 import torch
-from samples import bits
-
-from converters import InputError, read_checkpoint
-from converters.formats.torch_legacy import SIGNATURE
-
-STORAGE = (
-    b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04t"
+from hostile import (
+    STORAGE,
+    every_format,
+    legacy,
+    pdparams,
+    refusal,
+    text,
+    zipped,
 )
 
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
-
-
-def zipped(path: Path, pickled: bytes) -> Path:
-    """Write a torch zip file around a pickle."""
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        archive.writestr("archive/data/0", b"\0" * 16)
-    return path
-
-
-def legacy(path: Path, pickled: bytes) -> Path:
-    """Write a legacy torch file around a pickle."""
-    head = SIGNATURE + b"." + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
-    path.write_bytes(head + pickled + pickle.dumps([], 2))
-    return path
-
-
-def pdparams(path: Path, pickled: bytes) -> Path:
-    """Write a pickle as Paddle does."""
-    path.write_bytes(pickled if pickled.startswith(b"\x80") else b"\x80\x04" + pickled)
-    return path
-
-
-FORMATS = {"zip": zipped, "legacy": legacy, "pdparams": pdparams}
-every_format = pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)
-
-
-def read_all(path: Path) -> dict[str, bytes]:
-    """Return the bits of every tensor of a file."""
-    return {key: bits(value.load()) for key, value in read_checkpoint(path).items()}
-
-
-def refusal(path: Path) -> str:
-    """Return the one line with which a file is refused."""
-    with pytest.raises(InputError) as caught:
-        read_all(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert len(message.splitlines()) == 1, message
-    assert message.isprintable()
-    return message
+from converters import read_checkpoint
 
 
 class Attack:
@@ -292,146 +245,3 @@ def test_broken_safetensors(tmp_path, header):
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 8)
     refusal(path)
-
-
-# Damage at random places.
-
-STATE = {
-    "weight": torch.arange(24.0).reshape(2, 3, 4),
-    "bias": torch.tensor([1, -2, 3]),
-    "flag": torch.tensor([True, False]),
-    "half": torch.arange(5).half(),
-}
-
-
-@pytest.fixture(scope="module")
-def intact(tmp_path_factory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("intact")
-    torch.save({"state_dict": STATE, "epoch": 3}, folder / "zip")
-    torch.save({"state_dict": STATE}, folder / "legacy", _use_new_zipfile_serialization=False)
-    arrays = {key: value.numpy() for key, value in STATE.items()}
-    paddle.save(
-        {key: paddle.to_tensor(value) for key, value in arrays.items()}, f"{folder}/pdparams"
-    )
-    safetensors.numpy.save_file(arrays, folder / "safetensors")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-KINDS = ["zip", "legacy", "pdparams", "safetensors"]
-
-
-def outcome(path: Path) -> dict[str, bytes] | None:
-    """Return the tensors of a file, None if it was refused as it should be."""
-    try:
-        return read_all(path)
-    except InputError as error:
-        message = str(error)
-    assert message.startswith(f"{path}: ")
-    assert len(message.splitlines()) == 1
-    return None
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_intact_files_are_read(tmp_path, intact, kind):
-    (tmp_path / "a").write_bytes(intact[kind])
-    assert outcome(tmp_path / "a") == {key: bits(value) for key, value in STATE.items()}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_truncation_is_refused_or_harmless(tmp_path, intact, kind):
-    path, content = tmp_path / "a", intact[kind]
-    expected = {key: bits(value) for key, value in STATE.items()}
-    sizes = range(1, len(content), 1 + len(content) // 300)
-    for size in sizes:
-        path.write_bytes(content[:size])
-        assert outcome(path) in (None, expected), size
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_flipped_bytes_end_in_tensors_or_a_refusal(tmp_path, intact, kind):
-    path, content, refused = tmp_path / "a", intact[kind], 0
-    chance = random.Random(f"flips of {kind}")  # noqa: S311
-    for _ in range(400):
-        damaged = bytearray(content)
-        for _ in range(chance.choice([1, 1, 2, 8])):
-            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        path.write_bytes(damaged)
-        refused += outcome(path) is None
-    assert refused > 20
-
-
-def test_a_zip_gives_right_tensors_or_none(tmp_path, intact):
-    """Its checksums cover what the other formats leave open: the elements and the table of keys."""
-    path, content = tmp_path / "a", intact["zip"]
-    expected = {key: bits(value) for key, value in STATE.items()}
-    chance = random.Random(5)  # noqa: S311
-    for _ in range(400):
-        damaged = bytearray(content)
-        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
-        path.write_bytes(damaged)
-        assert outcome(path) in (None, expected)
-
-
-# What people have instead of a checkpoint.
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"<!DOCTYPE html><html></html>", "an HTML page"),
-        (b"\n <HTML><body>Not found</body></html>", "an HTML page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"\x1f\x8b\x08rest", "a gzip archive"),
-        (b"\0" * 257 + b"ustar" + b"\0" * 300, "a real tar archive"),
-        (b"hello", "no known checkpoint format .it begins with b'hello'.; expected torch"),
-        (b"PK\x03\x04" + b"\0" * 100, "the download was cut off"),
-        (SIGNATURE, "not a readable pickle"),
-    ],
-)
-def test_lookalikes(tmp_path, content, message):
-    (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(InputError, match=message):
-        read_checkpoint(tmp_path / "a.pth")
-
-
-def test_no_file_and_a_folder(tmp_path):
-    with pytest.raises(InputError, match=r"cannot be read .No such file"):
-        read_checkpoint(tmp_path / "none.pth")
-    with pytest.raises(InputError, match=r"cannot be read .Is a directory"):
-        read_checkpoint(tmp_path)
-
-
-def test_torchscript_and_plain_zip_files(tmp_path):
-    torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "a.pt")
-    assert refusal(tmp_path / "a.pt")
-    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
-        archive.writestr("readme.txt", "x")
-    assert "without one data.pkl" in refusal(tmp_path / "b.zip")
-
-
-def test_a_compressed_zip(tmp_path):
-    torch.save(STATE, tmp_path / "a.pth")
-    with (
-        zipfile.ZipFile(tmp_path / "a.pth") as old,
-        zipfile.ZipFile(tmp_path / "b.pth", "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    assert "is compressed" in refusal(tmp_path / "b.pth")
-
-
-@pytest.mark.parametrize("zipped_", [True, False])
-def test_a_big_endian_file(tmp_path, zipped_, monkeypatch):
-    if zipped_:
-        torch.save(STATE, tmp_path / "a.pth")
-        with zipfile.ZipFile(tmp_path / "a.pth") as old:
-            members = {name: old.read(name) for name in old.namelist()}
-        with zipfile.ZipFile(tmp_path / "a.pth", "w") as new:
-            for name, content in members.items():
-                new.writestr(name, b"big" if name.endswith("byteorder") else content)
-    else:
-        monkeypatch.setattr("sys.byteorder", "big")
-        torch.save(STATE, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
-        monkeypatch.undo()
-    assert "big-endian" in refusal(tmp_path / "a.pth")

@@ -61,13 +61,16 @@ def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:
     return np.stack([tensors[key].load() for key in keys])
 
 
-def pulled_back(entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarray) -> np.ndarray:
+def pulled_back(
+    entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarray, *, power: int = 1
+) -> np.ndarray:
     """Return the gradient by an entry's source, given those by its targets: the chain rule.
 
     Args:
         entry: one source, its transform run forwards.
         gradients: one for each of the entry's targets, in their layout.
         values: the source.
+        power: what is given is of this power in the gradient.
 
     Raises:
         ConverterError: the transform has no derivative here.
@@ -75,7 +78,7 @@ def pulled_back(entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarra
     transform = TRANSFORMS[entry.transform]
     whole = gradients[0] if len(gradients) == 1 else np.stack(gradients)
     if transform.slope is not None and not entry.inverse:
-        return whole * transform.slope(values)
+        return np.asarray(whole * transform.slope(values) ** power)
     # Where elements are only moved, the derivative moves them back.
     back = transform.apply if entry.inverse else transform.undo
     if back is None or len(entry.sources) != 1 or not transform.exact:

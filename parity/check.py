@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from converters import RefusedError
 from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
+from parity.diagnose import diagnosed
 from parity.isolate import ISOLATION, isolated, wanted
+from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.reorder import could_be_reordered, in_another_order
+from parity.restore import random_numbers_restored
 from parity.result import ParityResult
 from parity.structure import structure_of
+from parity.training import Training
+from parity.training.run import STEPS
 from parity.versions import described, versions
 
 if TYPE_CHECKING:
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 STORES = ("memory", "disk")
 
 
+@random_numbers_restored()
 def check_parity(
     torch_module: Any,
     paddle_layer: Any,
@@ -44,6 +51,9 @@ def check_parity(
     tol64: float = TOLERANCE_FLOAT64,
     isolation: Literal["auto", "always", "never"] = "auto",
     store: Literal["memory", "disk"] = "memory",
+    losses: Losses | None = None,
+    training: Training | None = None,
+    steps: int = STEPS,
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -54,7 +64,8 @@ def check_parity(
         tol: Bound of the float32 error, relative to the layer's largest value.
         checks: What to check. 'forward': what every call returns. 'backward': that, and the
             gradients by what every call returned, by the inputs and by every parameter, from
-            seeded cotangents for all floating outputs.
+            seeded cotangents for all floating outputs. 'loss': both losses on identical outputs
+            and labels. 'train': both networks trained, and compared after each step.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
         rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
             or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
@@ -71,18 +82,23 @@ def check_parity(
             the inherited one: 'auto' does where something is no match.
         store: 'memory' runs both networks side by side and keeps nothing; 'disk' runs torch's first
             and keeps its run in a temporary file, so that the two are never in memory together.
+        losses: What the check 'loss' compares, and on what.
+        training: What the check 'train' does with both networks.
+        steps: How many steps it makes.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check, precision, isolation or store.
+        ValueError: An unknown check, precision, isolation or store; losses or a training are
+            missing.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
     _refuse_unknown(checks, precision, isolation, store)
+    _refuse_missing(checks, losses, training)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
@@ -93,7 +109,7 @@ def check_parity(
         passes = Passes(
             weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision], folder
         )
-        return _checked(passes, checks, isolation)
+        return _checked(passes, checks, isolation, losses, training, steps)
 
 
 @contextmanager
@@ -105,14 +121,30 @@ def _folder(store: str) -> Iterator[Path | None]:
         yield Path(name)
 
 
-def _checked(passes: Passes, checks: Sequence[str], isolation: str) -> ParityResult:
+def _checked(
+    passes: Passes,
+    checks: Sequence[str],
+    isolation: str,
+    losses: Losses | None,
+    training: Training | None,
+    steps: int,
+) -> ParityResult:
     structure = passes.weights.structure
     try:
         result = passes.backward() if "backward" in checks else passes.forward()
+        if could_be_reordered(result) and (other := passes.reordered()) is not passes:
+            passes = other
+            result = passes.backward() if "backward" in checks else passes.forward()
+        if losses is not None and "loss" in checks:
+            bounds = {"tol": passes.tol, "tol64": passes.tol64}
+            result = replace(result, losses=check_losses(losses, passes.precisions, **bounds))
+        if training is not None and "train" in checks:
+            made, said = passes.train(training, steps)
+            result = replace(result, steps=made, notes=(*result.notes, *said))
         found, notes = passes.weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult(
+        refused = ParityResult(
             (),
             torch_only=structure.torch_only,
             paddle_only=structure.paddle_only,
@@ -121,18 +153,28 @@ def _checked(passes: Passes, checks: Sequence[str], isolation: str) -> ParityRes
             tol=passes.tol,
             tol64=passes.tol64,
         )
+        return diagnosed(refused, passes.weights, passes.inputs)
     result = replace(
         result,
         weights=found,
         notes=(*result.notes, *notes),
         versions=versions(),
         inputs=described(passes.inputs),
-        assumed=structure.assumed,
+        assumed=(*structure.assumed, *in_another_order(passes.numbers)),
         checks=tuple(dict.fromkeys(checks)),
     )
-    if not wanted(isolation, result):
-        return result
-    return isolated(result, passes.sources, structure.rename)
+    if wanted(isolation, result):
+        result = isolated(result, passes.sources, structure.rename)
+    return diagnosed(result, passes.weights, passes.inputs)
+
+
+def _refuse_missing(
+    checks: Sequence[str], losses: Losses | None, training: Training | None
+) -> None:
+    if "loss" in checks and losses is None:
+        raise ValueError("the check 'loss' needs losses=parity.losses.Losses(...)")
+    if "train" in checks and training is None:
+        raise ValueError("the check 'train' needs training=parity.training.Training(...)")
 
 
 def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str, store: str) -> None:

@@ -23,7 +23,7 @@ from parity.nested import flatten, rebuilt
 if TYPE_CHECKING:
     import numpy as np
 
-    from parity.backends import Backend, FloatType
+    from parity.backends import Backend, FloatType, Noting
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
@@ -67,6 +67,7 @@ class Record:
         floors: Single-precision kernels that its own forward called in a float64 run.
         around: Gives what the call was given and what its last child returned, as long as the
             arrays hold: what an index among its outputs may point into.
+        sources: The calls that had returned what it was given, as far as any had.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Record:
     weights: bool
     floors: tuple[Floor, ...] = ()
     around: Callable[[], list[np.ndarray]] = field(default=list, repr=False, compare=False)
+    sources: tuple[CallKey, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> CallKey:
@@ -148,20 +150,24 @@ class _Call:
 
     Attributes:
         key: Path and call index.
+        module: What is called.
         inputs: See `Record.inputs`.
         versions: The tensors it was given, by id, as they were then; kept where values may be
             exchanged.
         exchanged: What its caller gave it, what it works on instead, and the version of that.
         floors: See `Record.floors`.
+        sources: See `Record.sources`.
         given: The tensors it was given, which its caller holds as well.
         last: What the last of its children returned.
     """
 
     key: CallKey
+    module: Any
     inputs: tuple[Value, ...] = ()
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    sources: tuple[CallKey, ...] = ()
     given: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
 
@@ -173,6 +179,7 @@ class _Returned:
     tensor: weakref.ref[Any]
     version: int
     array: np.ndarray
+    key: CallKey
 
 
 @dataclass(frozen=True)
@@ -195,8 +202,10 @@ class Recorder:
         share: bool = False,
         given: GivenConsumer | None = None,
         watch: Watch | None = None,
+        numbers: Mapping[CallKey, int] | None = None,
     ) -> None:
         """Start with nothing called; see `run` for the arguments."""
+        self._numbers = numbers or {}
         self._share = share
         self._watch = watch
         self._backend = backend
@@ -225,12 +234,15 @@ class Recorder:
 
         return note
 
-    def enter(self, path: str, arguments: Any) -> Any:
+    def enter(self, path: str, module: Any, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
-        call = _Call((path, self._calls[path]))
+        number = self._calls[path]
+        call = _Call((path, self._numbers.get((path, number), number)), module)
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
         call.given = [tensor for _, tensor in tensors]
+        known = (self._known(tensor) for tensor in call.given)
+        call.sources = tuple(found.key for found in known if found is not None)
         if self._given is None:
             call.inputs = self._fresh(tensors)
             new = None
@@ -250,7 +262,11 @@ class Recorder:
             drawn = list(islice(output, DRAWN))
             return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
+        while call.module is not module:
+            # It raised, and its caller caught that.
+            call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
+        values = (Value(slot, self._keep(tensor, call.key)) for slot, tensor in tensors)
         if self._watch is not None:
             self._watch(call.key, tensors)
         reply = self._consumer(
@@ -258,13 +274,14 @@ class Recorder:
                 path=call.key[0],
                 kind=type(module).__name__,
                 call=call.key[1],
-                outputs=tuple(Value(slot, self._keep(tensor)) for slot, tensor in tensors),
+                outputs=tuple(values),
                 inputs=call.inputs,
                 parent=self._parent,
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
                 around=partial(self._views, call),
+                sources=call.sources,
             )
         )
         call.given, call.last = [], []
@@ -340,19 +357,19 @@ class Recorder:
             else:
                 # A tensor of its own: writing could reach a parameter, or what it is a view of.
                 new[slot] = self._backend.like(tensor, reply[slot])
-                self._keep(new[slot])
+                self._keep(new[slot], call.key)
         return new
 
-    def _keep(self, tensor: Any) -> np.ndarray:
+    def _keep(self, tensor: Any, key: CallKey) -> np.ndarray:
         # A container mostly returns what its last child did: that copy serves both.
         known = self._known(tensor)
         if known is not None:
             return known.array
-        view, key = self._backend.view(tensor), id(tensor)
+        view, place = self._backend.view(tensor), id(tensor)
         array = view if self._share else view.copy()
         # Forgotten with its tensor: the memory held is that of the tensors alive.
-        reference = weakref.ref(tensor, lambda gone: self._forget(key, gone))
-        self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
+        reference = weakref.ref(tensor, lambda gone: self._forget(place, gone))
+        self._returned[place] = _Returned(reference, self._backend.version(tensor), array, key)
         return array
 
     def _current(self, tensor: Any) -> np.ndarray:
@@ -379,6 +396,7 @@ def observe(
     share: bool = False,
     given: GivenConsumer | None = None,
     watch: Watch | None = None,
+    numbers: Mapping[CallKey, int] | None = None,
 ) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
@@ -389,21 +407,22 @@ def observe(
         share: See `run`.
         given: See `run`.
         watch: Shown the tensors that each call returned, by slot.
+        numbers: See `run`.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
+    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch, numbers=numbers)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
-            hooks.callback(backend.before(module, _entering(recorder, path)))
+            hooks.callback(backend.before(module, _entering(recorder, path, module)))
             hooks.callback(backend.after(module, _leaving(recorder, module)))
         yield recorder
 
 
-def _entering(recorder: Recorder, path: str) -> Callable[[Any], Any]:
-    return lambda arguments: recorder.enter(path, arguments)
+def _entering(recorder: Recorder, path: str, module: Any) -> Callable[[Any], Any]:
+    return lambda arguments: recorder.enter(path, module, arguments)
 
 
 def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], Any]:
@@ -418,6 +437,7 @@ def run(
     *,
     share: bool = False,
     given: GivenConsumer | None = None,
+    numbers: Mapping[CallKey, int] | None = None,
 ) -> None:
     """Run a network once in evaluation mode and hand every module call to a consumer.
 
@@ -431,6 +451,7 @@ def run(
             hold only until the consumer returns. See `Record.kept`.
         given: Called with each call as it starts; the values that it gives back take the place of
             those that the call was given. Records then list no inputs.
+        numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
 
     Raises:
         NetworkError: The network's forward raised.
@@ -440,33 +461,38 @@ def run(
     positional, named = split(tensors, as_arguments(inputs).names)
     with (
         backend.running(network, dtype),
-        observe(network, consumer, share=share, given=given) as recorder,
-        exact_kernels(network, dtype, recorder),
+        observe(network, consumer, share=share, given=given, numbers=numbers) as recorder,
+        exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),
     ):
         network(*positional, **named)
 
 
-def exact_kernels(
-    network: Any, dtype: FloatType, recorder: Recorder
-) -> AbstractContextManager[None]:
+def exact_kernels(network: Any, dtype: FloatType, noting: Noting) -> AbstractContextManager[None]:
     """Let exact results stand in for single-precision kernels of a float64 run."""
     if dtype != "float64":
         return nullcontext()
-    return backend_of(network).exact_kernels(recorder.noting)
+    return backend_of(network).exact_kernels(noting)
 
 
 @contextmanager
-def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
-    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+def explained(network: Any, recorder: Recorder | None, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped.
+
+    Args:
+        network: Whose framework is named.
+        recorder: Knows the module that it stopped in.
+        doing: What it stopped in instead.
+    """
     try:
         yield
     except NetworkError:
         raise
     except Exception as error:
         text = str(error).strip().splitlines()
+        where = repr(recorder.where) if recorder and not doing else doing
         raise NetworkError(
-            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"the {backend_of(network).name} network stopped in {where} "
             f"({type(error).__name__}: {text[-1] if text else 'no message'})"
         ) from error
 

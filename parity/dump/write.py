@@ -19,6 +19,7 @@ from parity.dump.spool import modules_of
 from parity.dump.writer import DumpWriter, RunWriter
 from parity.precision import PRECISIONS
 from parity.record import run
+from parity.restore import random_numbers_restored
 from parity.source import copy_as
 from parity.versions import versions
 
@@ -108,6 +109,7 @@ def write_dump(
     return manifest
 
 
+@random_numbers_restored()
 def _write_run(
     writer: DumpWriter,
     network: Any,

@@ -33,6 +33,7 @@ class Correct:
         inputs: of both.
         rename: torch path to paddle path.
         own_weights: gives the port its weights, where that is not left to the check.
+        trained: key of NETWORKS, whose training it has; '' if it has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Correct:
     inputs: Arrays
     rename: Mapping[str, str] = field(default_factory=dict)
     own_weights: Weights | None = None
+    trained: str = ""
 
     def pair(self) -> tuple[tn.Module, Any]:
         """Build both, the original with trained-looking weights."""
@@ -164,13 +166,14 @@ SEQUENCE = random_input((2, 6, 8), 5)
 IMAGE = random_input((2, 4, 9, 11), 6)
 
 
-def _forwarding(name: str) -> Correct:
+def _as_it_is(name: str) -> Correct:
     network = NETWORKS[name]
     return Correct(
         f"{name} as it is",
         network.original().build,
         lambda: network.port().build(),
         network.batch()[0],
+        trained=name,
     )
 
 
@@ -186,7 +189,7 @@ def _with_own_weights(name: str) -> Correct:
 
 
 CORRECT = (
-    *(_forwarding(name) for name in NETWORKS),
+    *(_as_it_is(name) for name in NETWORKS),
     *(_with_own_weights(name) for name in NETWORKS),
     Correct(
         "other names",

@@ -10,6 +10,10 @@ from typing import Any
 from benchmarks.port_bugs.bug import Bug
 from benchmarks.port_bugs.correct import Correct
 from benchmarks.port_bugs.network import NETWORKS, original
+from benchmarks.port_bugs.training import plan
+
+#: Checks that take a training.
+TRAINED = ("loss", "train")
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,26 @@ def judge(bug: Bug) -> Score:
 
     if bug.check not in CHECKS:
         return Score(bug, None)
-    inputs = NETWORKS[bug.network].batch()[0]
-    checks = ("forward",) if bug.check == "forward" else ("forward", bug.check)
-    answer = ask(original(bug.network), bug.build(), inputs, transfer=bug.transfer, checks=checks)
+    network = NETWORKS[bug.network]
+    options: dict[str, Any] = {"transfer": bug.transfer}
+    options["checks"] = tuple(dict.fromkeys(("forward", bug.check)))
+    if bug.check in TRAINED:
+        options["training"] = plan(network, bug.port())
+    answer = ask(original(bug.network), bug.build(), network.batch()[0], **options)
     return Score(bug, answer)
 
 
 def judge_correct(correct: Correct) -> Alarm:
-    """Give a correct port to the harness, gradients too."""
-    options = {"rename": correct.rename, "transfer": correct.own_weights is None}
-    checks = ("forward", "backward")
+    """Give a correct port to the harness: gradients too, and the training if it has one."""
+    from parity.check import CHECKS
+
+    options: dict[str, Any] = {"rename": correct.rename, "transfer": correct.own_weights is None}
+    checks = ["forward", "backward"]
+    trained = [check for check in TRAINED if check in CHECKS]
+    if correct.trained and trained:
+        network = NETWORKS[correct.trained]
+        checks += trained
+        options["training"] = plan(network, network.port())
     return Alarm(correct, ask(*correct.pair(), correct.inputs, checks=checks, **options))
 
 

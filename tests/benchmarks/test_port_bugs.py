@@ -20,6 +20,7 @@ from benchmarks.port_bugs.edits import Edit, load
 from benchmarks.port_bugs.network import NETWORKS, STRANGER, original
 from benchmarks.port_bugs.score import Answer, Score, judge
 from benchmarks.port_bugs.tables import TITLE, section
+from benchmarks.port_bugs.training import step
 from converters import RefusedError, convert_state_dict
 from parity.backends.paddle_exact import exact_kernels
 from parity.pair import renamed
@@ -122,7 +123,7 @@ def train(port, layer, name: str) -> list[np.ndarray]:
     paddle.seed(5)
     training = port.training(layer)
     losses = [
-        port.step(layer, training, tensors(inputs), paddle.to_tensor(labels)).item()
+        step(port, layer, training, tensors(inputs), paddle.to_tensor(labels)).item()
         for _ in range(STEPS)
     ]
     return [np.array(losses), *paddle_arrays(layer).values()]
@@ -196,12 +197,12 @@ def test_training_of_a_correct_port_agrees_with_torch(name):
     module, layer = copy.deepcopy(original(name)).double().train(), theirs.build()
     plant_weights(module, layer)
     layer.train()
-    inputs, labels = network.batch()
     sides = ours.training(module), theirs.training(layer)
-    for _ in range(STEPS):
+    for seed in range(STEPS):
+        inputs, labels = network.batch(seed)
         losses = (
-            ours.step(module, sides[0], tensors(inputs, torch), torch.from_numpy(labels)),
-            theirs.step(layer, sides[1], tensors(inputs), paddle.to_tensor(labels)),
+            step(ours, module, sides[0], tensors(inputs, torch), torch.from_numpy(labels)),
+            step(theirs, layer, sides[1], tensors(inputs), paddle.to_tensor(labels)),
         )
         assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
     # Paddle's running variance is the biased one.

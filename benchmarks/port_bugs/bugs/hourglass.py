@@ -143,10 +143,10 @@ BUGS = (
     bug(
         "layer-norm-frozen",
         "mixer.norm1",
-        "    # Left out",
+        "    trained = [",
         "    for parameter in network.mixer.parameters():\n"
         "        parameter.stop_gradient = True\n"
-        "    # Left out",
+        "    trained = [",
         check="train",
     ),
     bug("parameters-unfrozen", "mixer", ' if not name.startswith("mixer.")', "", check="train"),
@@ -167,5 +167,11 @@ BUGS = (
         "    schedule.step()\n    optimizer.step()\n",
         check="train",
     ),
-    bug("gradients-not-cleared", None, "    optimizer.clear_grad()\n", "", check="train"),
+    bug(
+        "gradients-not-cleared",
+        None,
+        "    schedule.step()\n    optimizer.clear_grad()\n",
+        "    schedule.step()\n",
+        check="train",
+    ),
 )

@@ -111,11 +111,13 @@ BUGS = (
     bug(
         "bn-frozen",
         "stem.1",
-        "    found = loss(",
-        "    for layer in network.sublayers():\n"
-        "        if isinstance(layer, nn.BatchNorm2D):\n"
-        "            layer.eval()\n"
-        "    found = loss(",
+        '    def forward(self, x: Tensor) -> Tensor:\n        """Map (N, 3, H, W)',
+        "    def train(self) -> None:\n"
+        "        super().train()\n"
+        "        for layer in self.sublayers():\n"
+        "            if isinstance(layer, nn.BatchNorm2D):\n"
+        "                layer.eval()\n\n"
+        '    def forward(self, x: Tensor) -> Tensor:\n        """Map (N, 3, H, W)',
         check="train",
     ),
     bug("decay-on-norms", None, '"weight_decay": 0.0', '"weight_decay": 5e-2', check="train"),

@@ -256,5 +256,11 @@ BUGS = (
         "0.1 + 0.9 * t / 4 if t < 4",
         check="train",
     ),
-    seg("gradients-not-cleared", None, "    optimizer.clear_grad()\n", "", check="train"),
+    seg(
+        "gradients-not-cleared",
+        None,
+        "    schedule.step()\n    optimizer.clear_grad()\n",
+        "    schedule.step()\n",
+        check="train",
+    ),
 )

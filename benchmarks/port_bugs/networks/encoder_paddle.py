@@ -103,14 +103,10 @@ def training(network: nn.Layer) -> tuple[Any, Any]:
     return optimizer, schedule
 
 
-def step(network: nn.Layer, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step, gradients clipped, and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.clear_grad()
-    found.backward()
+def update(network: nn.Layer, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     # The optimizer's own clipping takes the norm of each group alone.
     nn.utils.clip_grad_norm_(network.parameters(), 0.5)
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.clear_grad()

@@ -102,13 +102,9 @@ def training(network: nn.Module) -> tuple[Any, Any]:
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: factors[t])
 
 
-def step(network: nn.Module, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step, gradients clipped, and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.zero_grad()
-    found.backward()
+def update(network: nn.Module, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     nn.utils.clip_grad_norm_(network.parameters(), 0.5)
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.zero_grad()

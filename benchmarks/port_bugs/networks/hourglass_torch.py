@@ -111,20 +111,14 @@ def loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def training(network: nn.Module) -> tuple[Any, Any]:
-    """SGD with Nesterov's momentum, all decayed, the mixer frozen; exponential decay."""
-    for parameter in network.mixer.parameters():
-        parameter.requires_grad_(False)
-    trained = [p for p in network.parameters() if p.requires_grad]
+    """SGD with Nesterov's momentum, all decayed, the mixer left alone; exponential decay."""
+    trained = [p for name, p in network.named_parameters() if not name.startswith("mixer.")]
     optimizer = torch.optim.SGD(trained, lr=0.02, momentum=0.9, nesterov=True, weight_decay=1e-2)
     return optimizer, torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.8)
 
 
-def step(network: nn.Module, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.zero_grad()
-    found.backward()
+def update(_: nn.Module, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.zero_grad()

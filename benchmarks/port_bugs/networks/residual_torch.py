@@ -109,12 +109,8 @@ def training(network: nn.Module) -> tuple[Any, Any]:
     return optimizer, torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=8, power=0.9)
 
 
-def step(network: nn.Module, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.zero_grad()
-    found.backward()
+def update(_: nn.Module, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.zero_grad()

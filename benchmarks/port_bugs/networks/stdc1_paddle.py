@@ -30,12 +30,8 @@ def training(network: nn.Layer) -> tuple[Any, Any]:
     return optimizer, schedule
 
 
-def step(network: nn.Layer, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.clear_grad()
-    found.backward()
+def update(_: nn.Layer, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.clear_grad()

@@ -50,9 +50,9 @@ def build() -> Tagger:
 def loss(found: dict[str, Tensor], labels: Tensor) -> Tensor:
     """Mean over the tagged tokens of labels (N, T), −100 ignored, plus half the sentence's."""
     # Paddle divides by all tokens where the ignored label is negative.
-    labels = paddle.where(labels == -100, paddle.full_like(labels, 255), labels)
+    counted = paddle.where(labels == -100, paddle.full_like(labels, 255), labels)
     # cross_entropy, not nll_loss, which corrupts the heap where a label is ignored (CPU, 3.3.1).
-    tags = F.cross_entropy(found["tags"], labels, ignore_index=255)
+    tags = F.cross_entropy(found["tags"], counted, ignore_index=255)
     return tags + 0.5 * F.cross_entropy(found["sentence"], labels[:, 0].clip(0, 2))
 
 
@@ -65,12 +65,8 @@ def training(network: nn.Layer) -> tuple[Any, Any]:
     return optimizer, schedule
 
 
-def step(network: nn.Layer, training: tuple[Any, Any], inputs: Any, labels: Tensor) -> Tensor:
-    """Take one training step and return the loss."""
-    optimizer, schedule = training
-    found = loss(network(*inputs), labels)
-    optimizer.clear_grad()
-    found.backward()
+def update(_: nn.Layer, optimizer: Any, schedule: Any) -> None:
+    """Use the gradients, and go on to the next step."""
     optimizer.step()
     schedule.step()
-    return found
+    optimizer.clear_grad()

@@ -54,6 +54,28 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Tie:
+    """A tensor of a network that is the same as another one.
+
+    Attributes:
+        layer: that holds it under its second name.
+        row: its rule there.
+        owner: the layer that holds it under its first name.
+        owned: its rule there.
+    """
+
+    layer: Layer
+    row: TensorRule
+    owner: Layer
+    owned: TensorRule
+
+    @property
+    def alike(self) -> bool:
+        """Whether both names have one layout in either framework."""
+        return self.row.transform == self.owned.transform
+
+
+@dataclass(frozen=True)
 class Layout:
     """All layers of a network, and the second names that some of its tensors have.
 
@@ -65,6 +87,7 @@ class Layout:
         num_classes: outputs, None if unknown.
         paddle_aliases: second name → first name, both Paddle keys.
         content: which part of the network a file holds, '' if all.
+        ties: the tensors of a target network that have several names.
     """
 
     layers: tuple[Layer, ...]
@@ -74,6 +97,7 @@ class Layout:
     num_classes: int | None = None
     paddle_aliases: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
+    ties: tuple[Tie, ...] = ()
 
     def second_names(self, framework: str) -> Mapping[str, str]:
         """Return the second names that tensors have in a framework, each with the first."""

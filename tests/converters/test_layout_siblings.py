@@ -157,6 +157,29 @@ def test_a_norm_with_statistics_that_is_called_an_instance_norm_is_doubted(name:
     assert plan_of(shapes(**norm), **{name: "batch_norm"}).problems == ()
 
 
+def test_what_a_file_shares_is_written_once() -> None:
+    conv = tn.Conv2d(3, 3, 1)
+    network = tn.Sequential(conv, tn.ReLU(), conv)
+    plan = plan_of(state(network, "torch-zip"))
+    assert plan.problems == ()
+    assert plan.counts == {"copy": 2, "alias": 4}
+    assert plan.layout.paddle_aliases == {"2.weight": "0.weight", "2.bias": "0.bias"}
+    assert {key for one in plan.entries for key in one.sources} == set(network.state_dict())
+    apart = state(tn.Sequential(conv, tn.ReLU(), tn.Conv2d(3, 3, 1)), "torch-zip")
+    assert plan_of(apart).counts == {"copy": 4}
+
+
+def test_a_head_tied_to_an_embedding_is_written_apart_and_says_so() -> None:
+    network = tn.Module()
+    network.emb, network.head = tn.Embedding(5, 3), tn.Linear(3, 5, bias=False)
+    network.head.weight = network.emb.weight
+    plan = plan_of(state(network, "torch-zip"), emb="embedding", head="linear")
+    assert plan.problems == ()
+    assert entry(plan, "head.weight") == ("transpose", (3, 5))
+    (reason,) = (one.reason for one in plan.entries if one.target == "head.weight")
+    assert "tied to 'emb', which has another layout" in reason
+
+
 # Recurrent layers of Paddle, whose names hold dots.
 
 
@@ -334,6 +357,27 @@ def test_rules_against_the_target_are_refused() -> None:
     source, target = tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3)
     with pytest.raises(RefusedError, match=r"--rules says embedding, but in the network .* linear"):
         convert_state_dict(source, target, rules=UserRules.of(kinds={"": "embedding"}))
+
+
+@pytest.mark.parametrize("outputs", [6, 4])
+def test_a_layer_of_ones_own_may_become_a_linear(outputs: int) -> None:
+    """A Conv1D of transformers keeps its weight as Paddle's Linear does."""
+    weight, bias = torch.randn(6, outputs), torch.randn(outputs)
+    source, target = {"weight": weight, "bias": bias}, paddle.nn.Linear(6, outputs)
+    found = convert_state_dict(source, target, rules=UserRules.of(kinds={"": "parameter"}))
+    assert bits(found["weight"]) == bits(weight)
+    target.set_state_dict(found)
+    assert np.allclose(target(paddle.ones([1, 6])).numpy(), weight.sum(0) + bias, atol=1e-5)
+    if outputs == 4:
+        with pytest.raises(RefusedError, match=r"shape \[6, 4\], expected \[4, 6\]"):
+            convert_state_dict(source, target)
+
+
+@pytest.mark.parametrize("kind", ["compat_linear", "embedding", "batch_norm"])
+def test_a_kind_that_the_target_contradicts_is_refused(kind: str) -> None:
+    rules = UserRules.of(kinds={"": kind})
+    with pytest.raises(RefusedError, match=f"--rules says {kind}, but in the network it is of"):
+        convert_state_dict(tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3), rules=rules)
 
 
 def test_a_kind_for_no_layer_is_refused() -> None:

@@ -12,7 +12,7 @@ from samples import array_tensor
 from converters import InputError, RefusedError, plan_conversion
 from converters.checkpoint import Checkpoint
 from converters.cli import main
-from converters.rules import BY_KIND, PARAMETER
+from converters.rules import BY_KIND
 from converters.user_rules import UserRules, read_rules
 
 
@@ -174,4 +174,4 @@ def test_the_documented_example_is_a_file_of_rules(tmp_path) -> None:
 
 def test_the_documented_kinds_are_those_there_are() -> None:
     listed = re.findall(r"`(\w+)`", PAGE.partition("## All kinds")[2])
-    assert sorted(listed) == sorted([*BY_KIND, PARAMETER.kind])
+    assert sorted(listed) == sorted(BY_KIND)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from converters.bits import equal_bits
-from converters.checkpoint import LazyTensor
+from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
 from converters.errors import ConverterError, RefusedError
@@ -44,7 +44,8 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
             changed = narrowed(change(to_float64(array, found), BY_NAME["float64"]), dtype)
     except OverflowError as error:
         problem = f"{entry.source!r}: {error}; use --dtype keep or bfloat16"
-        raise RefusedError("not converted, 1 problem:", [problem]) from error
+        where = f"{source.place}: " if isinstance(source, Checkpoint) else ""
+        raise RefusedError(f"{where}not converted, 1 problem:", [problem]) from error
     parts = changed if len(entry.targets) > 1 else (changed,)
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
 
@@ -61,13 +62,16 @@ def gathered(tensors: Tensors, keys: tuple[str, ...]) -> np.ndarray:
     return np.stack([tensors[key].load() for key in keys])
 
 
-def pulled_back(entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarray) -> np.ndarray:
+def pulled_back(
+    entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarray, *, power: int = 1
+) -> np.ndarray:
     """Return the gradient by an entry's source, given those by its targets: the chain rule.
 
     Args:
         entry: one source, its transform run forwards.
         gradients: one for each of the entry's targets, in their layout.
         values: the source.
+        power: what is given is of this power in the gradient.
 
     Raises:
         ConverterError: the transform has no derivative here.
@@ -75,7 +79,7 @@ def pulled_back(entry: Entry, gradients: Sequence[np.ndarray], values: np.ndarra
     transform = TRANSFORMS[entry.transform]
     whole = gradients[0] if len(gradients) == 1 else np.stack(gradients)
     if transform.slope is not None and not entry.inverse:
-        return whole * transform.slope(values)
+        return np.asarray(whole * transform.slope(values) ** power)
     # Where elements are only moved, the derivative moves them back.
     back = transform.apply if entry.inverse else transform.undo
     if back is None or len(entry.sources) != 1 or not transform.exact:

@@ -156,7 +156,7 @@ def run_through(
     with (
         backend.running(network, dtype, gradients=True, training=backward.training),
         observe(network, consumer, share=True, watch=watcher) as recorder,
-        exact_kernels(network, dtype, recorder),
+        exact_kernels(network, dtype, recorder.noting),
     ):
         with explained(network, recorder):
             positional, named = split(

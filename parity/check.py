@@ -5,26 +5,36 @@ Both networks are copied and cast for each precision; the caller's own are only 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
 from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
 from parity.isolate import ISOLATION, isolated, wanted
+from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.restore import random_numbers_restored
 from parity.result import ParityResult
 from parity.structure import structure_of
+from parity.training import Training
+from parity.training.run import STEPS
 from parity.versions import described, versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from parity.renaming import Rename
 
+STORES = ("memory", "disk")
 
+
+@random_numbers_restored()
 def check_parity(
     torch_module: Any,
     paddle_layer: Any,
@@ -38,6 +48,10 @@ def check_parity(
     converted: str | os.PathLike[str] | None = None,
     tol64: float = TOLERANCE_FLOAT64,
     isolation: Literal["auto", "always", "never"] = "auto",
+    store: Literal["memory", "disk"] = "memory",
+    losses: Losses | None = None,
+    training: Training | None = None,
+    steps: int = STEPS,
 ) -> ParityResult:
     """Check that a paddle network computes what a torch network computes, layer by layer.
 
@@ -48,7 +62,8 @@ def check_parity(
         tol: Bound of the float32 error, relative to the layer's largest value.
         checks: What to check. 'forward': what every call returns. 'backward': that, and the
             gradients by what every call returned, by the inputs and by every parameter, from
-            seeded cotangents for all floating outputs.
+            seeded cotangents for all floating outputs. 'loss': both losses on identical outputs
+            and labels. 'train': both networks trained, and compared after each step.
         precision: 'both' separates rounding from meaning; 'float32' alone cannot.
         rename: Torch path prefix to paddle path prefix, where the two name a layer differently;
             or rules for keys, from `converters.user_rules.read_rules`. What is not said is found
@@ -63,28 +78,65 @@ def check_parity(
         tol64: Bound of the float64 error.
         isolation: When to measure each layer's own error, computed from torch's values, beside
             the inherited one: 'auto' does where something is no match.
+        store: 'memory' runs both networks side by side and keeps nothing; 'disk' runs torch's first
+            and keeps its run in a temporary file, so that the two are never in memory together.
+        losses: What the check 'loss' compares, and on what.
+        training: What the check 'train' does with both networks.
+        steps: How many steps it makes.
 
     Returns:
         A result that is true only when everything passed and something was compared. Weights
         that the converter refuses make a false one that lists the converter's reasons.
 
     Raises:
-        ValueError: An unknown check, precision or isolation.
+        ValueError: An unknown check, precision, isolation or store; losses or a training are
+            missing.
         converters.InputError: The converter knows no rule for a layer, or cannot read a file.
         TypeError: The networks are not a torch Module and a paddle Layer, in this order.
         NetworkError: A network's forward raised, or it cannot be copied.
     """
-    _refuse_unknown(checks, precision, isolation)
+    _refuse_unknown(checks, precision, isolation, store)
+    _refuse_missing(checks, losses, training)
     require(torch_module, "torch")
     require(paddle_layer, "paddle")
     ours, theirs = unwrapped(torch_module), unwrapped(paddle_layer)
     arrays = as_arguments(inputs)
     structure = structure_of(ours, theirs, arrays, rename)
     weights = Carried(ours, theirs, structure, transfer, converted)
-    passes = Passes(weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision])
+    with _folder(store) as folder:
+        passes = Passes(
+            weights, arrays, structure.rename, tol, tol64, PRECISIONS[precision], folder
+        )
+        return _checked(passes, checks, isolation, losses, training, steps)
+
+
+@contextmanager
+def _folder(store: str) -> Iterator[Path | None]:
+    if store == "memory":
+        yield None
+        return
+    with TemporaryDirectory(prefix="stdc-parity-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _checked(
+    passes: Passes,
+    checks: Sequence[str],
+    isolation: str,
+    losses: Losses | None,
+    training: Training | None,
+    steps: int,
+) -> ParityResult:
+    structure = passes.weights.structure
     try:
         result = passes.backward() if "backward" in checks else passes.forward()
-        found, notes = weights.differences()
+        if losses is not None and "loss" in checks:
+            bounds = {"tol": passes.tol, "tol64": passes.tol64}
+            result = replace(result, losses=check_losses(losses, passes.precisions, **bounds))
+        if training is not None and "train" in checks:
+            made, said = passes.train(training, steps)
+            result = replace(result, steps=made, notes=(*result.notes, *said))
+        found, notes = passes.weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
         return ParityResult(
@@ -93,24 +145,33 @@ def check_parity(
             paddle_only=structure.paddle_only,
             assumed=structure.assumed,
             problems=refusal.problems,
-            tol=tol,
-            tol64=tol64,
+            tol=passes.tol,
+            tol64=passes.tol64,
         )
     result = replace(
         result,
         weights=found,
         notes=(*result.notes, *notes),
         versions=versions(),
-        inputs=described(arrays),
+        inputs=described(passes.inputs),
         assumed=structure.assumed,
         checks=tuple(dict.fromkeys(checks)),
     )
     if not wanted(isolation, result):
         return result
-    return isolated(result, weights.copies, arrays, structure.rename)
+    return isolated(result, passes.sources, structure.rename)
 
 
-def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> None:
+def _refuse_missing(
+    checks: Sequence[str], losses: Losses | None, training: Training | None
+) -> None:
+    if "loss" in checks and losses is None:
+        raise ValueError("the check 'loss' needs losses=parity.losses.Losses(...)")
+    if "train" in checks and training is None:
+        raise ValueError("the check 'train' needs training=parity.training.Training(...)")
+
+
+def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str, store: str) -> None:
     unknown = [check for check in checks if check not in CHECKS]
     if unknown or not checks:
         raise ValueError(f"checks {list(checks)}: only {', '.join(CHECKS)} exist")
@@ -118,3 +179,5 @@ def _refuse_unknown(checks: Sequence[str], precision: str, isolation: str) -> No
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if isolation not in ISOLATION:
         raise ValueError(f"isolation {isolation!r}: expected one of {', '.join(ISOLATION)}")
+    if store not in STORES:
+        raise ValueError(f"store {store!r}: expected one of {', '.join(STORES)}")

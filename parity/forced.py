@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
-    from parity.source import LiveRun
+    from parity.source import LiveRun, Source
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 
 def forced_run(
-    ours: LiveRun,
+    ours: Source,
     theirs: LiveRun,
     *,
     rename: Mapping[str, str],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from parity.precision import Floor
     from parity.record import CallKey, Event
     from parity.runs import Place, RunErrors
-    from parity.source import LiveRun
+    from parity.source import Source
 
 #: The gradient of a tensor that a call returned; of an input there is no call.
 GradientPlace = tuple["CallKey | None", str]
@@ -141,8 +141,8 @@ def alone(found: np.ndarray, other: str) -> Slot:
 
 
 def compare_through(
-    ours: LiveRun,
-    theirs: LiveRun,
+    ours: Source,
+    theirs: Source,
     backward: Backward,
     *,
     rename: Mapping[str, str],

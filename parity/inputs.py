@@ -21,6 +21,8 @@ GAIN_MEAN, GAIN_STD, NEGATIVE_GAINS = 0.9, 0.2, 0.1
 SHIFT_STD = 0.1
 RUNNING_MEAN_STD = 0.2
 RUNNING_VARIANCE = (0.5, 1.5)
+#: The label that the usual losses of segmentation ignore.
+IGNORED = 255
 
 
 def seed_weights(torch_module: Any, seed: int = 0) -> None:
@@ -79,3 +81,25 @@ def _values(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.nd
 def random_input(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Draw a float32 input as a normalised image has it: mean 0, standard deviation 1."""
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
+
+
+def random_labels(
+    shape: tuple[int, ...], classes: int, seed: int = 0, *, ignored: float = 0.1
+) -> np.ndarray:
+    """Draw integer labels: one a sample (N), or patches of a label map (N, H, W).
+
+    Args:
+        shape: Of the labels.
+        classes: Labels are below it.
+        seed: Of the draw.
+        ignored: Share of a map's patches that is 255, ignored by the usual losses.
+    """
+    random = np.random.default_rng([seed, classes, *shape])
+    if len(shape) == 1:
+        return random.integers(0, classes, shape)
+    count, height, width = shape
+    patch = max(1, min(height, width) // 8)
+    coarse = (count, -(-height // patch), -(-width // patch))
+    labels = random.integers(0, classes, coarse)
+    labels[random.random(coarse) < ignored] = IGNORED
+    return labels.repeat(patch, 1).repeat(patch, 2)[:, :height, :width].copy()

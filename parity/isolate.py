@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parity.assemble import map_bounds
 from parity.blame import Blame, blame
 from parity.error_map import MOST_MAPS
 from parity.forced import forced_run
 from parity.precision import State
-from parity.source import LiveRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-
     from parity.backends import FloatType
     from parity.record import CallKey
     from parity.result import LayerResult, ParityResult, TensorResult
+    from parity.source import LiveRun, Source
 
 ISOLATION = ("auto", "always", "never")
 #: A parent that hands over wrong values hides what its child does with right ones: one more run
@@ -37,22 +35,20 @@ def wanted(isolation: str, result: ParityResult) -> bool:
 
 def isolated(
     result: ParityResult,
-    copies: Callable[[FloatType], tuple[Any, Any]],
-    inputs: tuple[np.ndarray, ...],
+    sources: Callable[[FloatType], tuple[Source, LiveRun]],
     rename: Mapping[str, str],
 ) -> ParityResult:
     """Add every call's own errors to a result.
 
     Args:
         result: What the plain runs found.
-        copies: Makes fresh copies of both networks in a precision.
-        inputs: The positional arguments of both.
+        sources: Makes fresh runs of both networks in a precision.
         rename: Torch path prefix to paddle path prefix.
 
     Raises:
         NetworkError: A network's forward raised.
     """
-    found = _blamed(result, copies, inputs, rename)
+    found = _blamed(result, sources, rename)
     layers = tuple(
         replace(layer, own=found.own.get(key, ()), between=found.between.get(key))
         if layer.phase == "forward"
@@ -83,8 +79,7 @@ def _with_fewer_maps(layers: tuple[LayerResult, ...]) -> tuple[LayerResult, ...]
 
 def _blamed(
     result: ParityResult,
-    copies: Callable[[FloatType], tuple[Any, Any]],
-    inputs: tuple[np.ndarray, ...],
+    sources: Callable[[FloatType], tuple[Source, LiveRun]],
     rename: Mapping[str, str],
 ) -> Blame:
     freed: frozenset[CallKey] = frozenset()
@@ -92,7 +87,7 @@ def _blamed(
     for _ in range(ROUNDS):
         runs = {
             dtype: forced_run(
-                *(LiveRun(network, inputs, dtype) for network in copies(dtype)),
+                *sources(dtype),
                 rename=rename,
                 exchange_given=freed,
                 bound=bounds[dtype],

@@ -7,14 +7,14 @@ where names differ.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from parity.record import Record
+from parity.record import Given, Record
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from parity.record import CallKey, Event, Given
+    from parity.record import CallKey, Event
 
 E = TypeVar("E", "Record", "Given")
 Wanted = tuple[type["Event"], str, int]
@@ -104,10 +104,10 @@ class Pairing:
     def partner(self, event: E) -> E | None:
         """Give the torch side of a paddle record or start; without one, list the stranger."""
         if event.path in self._theirs:
-            wanted = type(event), event.path, event.call
+            wanted = _sort(event), event.path, event.call
             found = self._waiting.pop(wanted, None) or self._advance(wanted)
-            if isinstance(found, type(event)):
-                return found
+            if found is not None:
+                return cast("E", found)  # of the same sort, which is part of the key
         if isinstance(event, Record):
             self.strangers.append(_unpaired(event))
         return None
@@ -129,11 +129,16 @@ class Pairing:
                 if isinstance(event, Record):
                     self._left_over.append(_unpaired(event))
                 continue
-            key = type(event), theirs, event.call
+            key = _sort(event), theirs, event.call
             if key == wanted:
                 return event
             self._waiting[key] = event.kept()
         return None
+
+
+def _sort(event: Event) -> type[Event]:
+    # Records that a file keeps are of classes of their own.
+    return Record if isinstance(event, Record) else Given
 
 
 def _unpaired(record: Record) -> Unpaired:

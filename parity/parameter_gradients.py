@@ -73,6 +73,8 @@ def parameter_errors(
     largest = _largest(outputs)
     autograds = autograd_of(networks[0]), autograd_of(networks[1])
     for pair in pairs:
+        if pair.buffer:
+            continue
         trained = [autograds[0].trains(pair.parameter)]
         trained.append(any(autograds[1].trains(target) for target in pair.targets))
         if not any(trained):

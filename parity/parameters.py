@@ -1,4 +1,4 @@
-"""Which paddle parameter is which torch one, and how gradients by them compare.
+"""Which paddle parameter or buffer is which torch one, and how gradients by them compare.
 
 The converter's plan says it, as it does for the weights. A gradient goes the plan's way back by
 the chain rule: a transposed weight's gradient is transposed, that of a folded in-place ABN scale
@@ -7,13 +7,14 @@ the chain rule: a transposed weight's gradient is transposed, that of a folded i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from converters import ConverterError
-from converters.elements import pulled_back
+from converters.convert import lazy
+from converters.elements import pulled_back, target_arrays
 from converters.entries import Entry
 from converters.execution import written_entries
 from parity.backends.autograd import autograd_of
@@ -42,7 +43,9 @@ class Way:
     targets: tuple[Any, ...]
     entry: Entry
 
-    def back(self, found: Sequence[np.ndarray | None], values: np.ndarray) -> np.ndarray | None:
+    def back(
+        self, found: Sequence[np.ndarray | None], values: np.ndarray, power: int
+    ) -> np.ndarray | None:
         """Carry arrays by the targets back to the source; absent ones are zero.
 
         Returns:
@@ -54,32 +57,56 @@ class Way:
             np.zeros(target.shape, values.dtype) if array is None else array
             for target, array in zip(self.targets, found, strict=True)
         ]
-        return pulled_back(self.entry, whole, values)
+        return pulled_back(self.entry, whole, values, power=power)
+
+    def carried(self, values: np.ndarray) -> list[np.ndarray]:
+        """Carry the source's values to the targets."""
+        entry = replace(self.entry, dtype=values.dtype.name)
+        (source,) = entry.sources
+        arrays = target_arrays({source: lazy(source, values)}, entry)
+        return [arrays[target] for target in entry.targets]
 
 
 @dataclass(frozen=True)
 class Partners:
-    """A torch parameter and what holds it in paddle.
+    """A torch parameter or buffer, and what holds it in paddle.
 
     Attributes:
         name: Its first name in torch.
-        parameter: The torch parameter.
+        parameter: The torch tensor.
         ways: Where it went; several where paddle does not tie what torch ties.
+        buffer: It is a buffer.
     """
 
     name: str
     parameter: Any
     ways: tuple[Way, ...]
+    buffer: bool = False
+
+    @property
+    def values(self) -> np.ndarray:
+        """Torch's values."""
+        found: np.ndarray = self.parameter.detach().cpu().numpy()
+        return found
 
     @property
     def targets(self) -> list[Any]:
         """All the paddle parameters."""
         return [target for way in self.ways for target in way.targets]
 
-    def pulled(self, of: Callable[[Any], np.ndarray | None]) -> np.ndarray | None:
-        """Give what paddle has by this parameter, in torch's layout; of tied ones the sum."""
-        values = self.parameter.detach().cpu().numpy()
-        parts = [way.back([of(target) for target in way.targets], values) for way in self.ways]
+    def pulled(
+        self, of: Callable[[Any], np.ndarray | None], *, power: int = 1
+    ) -> np.ndarray | None:
+        """Give what paddle has by this parameter, in torch's layout; of tied ones the sum.
+
+        Args:
+            of: From a paddle parameter to its gradient, or what an optimizer made of it.
+            power: Of the gradient in what is carried: 2 for a mean of squares.
+        """
+        values = self.values
+        parts = [
+            way.back([of(target) for target in way.targets], values, power) for way in self.ways
+        ]
         found = [part for part in parts if part is not None]
         return sum(found[1:], start=found[0]) if found else None
 
@@ -87,7 +114,7 @@ class Partners:
 def partners(
     torch_module: Any, paddle_layer: Any, keys: Keys
 ) -> tuple[tuple[Partners, ...], tuple[str, ...]]:
-    """Pair the parameters of two networks.
+    """Pair the parameters and buffers of two networks.
 
     Args:
         torch_module: The reference, its parameters holding what paddle's were converted from.
@@ -95,22 +122,39 @@ def partners(
         keys: How torch's keys become paddle's.
 
     Returns:
-        A pair for each torch parameter that has a partner, and what is to be known.
+        A pair for each torch tensor that has a partner, and what is to be known.
     """
-    ours = dict(autograd_of(torch_module).parameters(torch_module))
-    theirs = dict(autograd_of(paddle_layer).parameters(paddle_layer))
+    ours = dict(autograd_of(torch_module).tensors(torch_module))
+    theirs = dict(autograd_of(paddle_layer).tensors(paddle_layer))
     notes: tuple[str, ...] = ()
     try:
         entries = _entries(torch_module, paddle_layer, keys)
     except ConverterError as error:
         notes = (f"parameters were paired by name, not by a conversion: {error}",)
         entries = _by_name(keys.rename, ours, theirs)
+    return _joined(ours, theirs, entries), notes
+
+
+def partners_by_name(torch_module: Any, paddle_layer: Any) -> tuple[Partners, ...]:
+    """Pair the tensors of two networks that the converter has no business with: of losses."""
+    ours = dict(autograd_of(torch_module).tensors(torch_module))
+    theirs = dict(autograd_of(paddle_layer).tensors(paddle_layer))
+    return _joined(ours, theirs, _by_name({}, ours, theirs))
+
+
+def _joined(
+    ours: Tensors, theirs: Tensors, entries: Mapping[str, Sequence[Entry]]
+) -> tuple[Partners, ...]:
     found: dict[int, Partners] = {}
-    for name, parameter in ours.items():
-        known = found.get(id(parameter), Partners(name, parameter, ()))
+    for name, tensor in ours.items():
+        known = found.get(id(tensor), Partners(name, tensor, (), buffer=not _is_parameter(tensor)))
         ways = _new_ways(known, entries.get(name, ()), theirs)
-        found[id(parameter)] = Partners(known.name, parameter, (*known.ways, *ways))
-    return tuple(pair for pair in found.values() if pair.ways), notes
+        found[id(tensor)] = replace(known, ways=(*known.ways, *ways))
+    return tuple(pair for pair in found.values() if pair.ways)
+
+
+def _is_parameter(tensor: Any) -> bool:
+    return any(cls.__name__ == "Parameter" for cls in type(tensor).__mro__)
 
 
 def _new_ways(known: Partners, entries: Sequence[Entry], theirs: Tensors) -> list[Way]:
@@ -135,7 +179,7 @@ def _entries(torch_module: Any, paddle_layer: Any, keys: Keys) -> dict[str, list
 
 
 def _by_name(rename: Mapping[str, str], ours: Tensors, theirs: Tensors) -> dict[str, list[Entry]]:
-    """Pair by name where the values agree, as they are or transposed: that tells the layout."""
+    """Pair by name, as they are or transposed: the values tell, or else the shapes."""
     found = {}
     for name, parameter in ours.items():
         key = renamed(name, rename)
@@ -146,9 +190,10 @@ def _by_name(rename: Mapping[str, str], ours: Tensors, theirs: Tensors) -> dict[
     return found
 
 
-def _layout(parameter: Any, other: Any) -> str:
-    one, two = parameter.detach().cpu().numpy(), other.numpy()
-    for transform, array in (("copy", one), ("transpose", one.T)):
-        if array.shape == two.shape and np.allclose(array, two, rtol=1e-5, atol=1e-8):
-            return transform
-    return ""
+def _layout(tensor: Any, other: Any) -> str:
+    """Tell the layout in which the values agree, or else the shapes."""
+    one, two = tensor.detach().cpu().numpy(), other.numpy()
+    ways = {"copy": one, "transpose": one.T}
+    fit = [way for way, array in ways.items() if array.shape == two.shape]
+    agree = [way for way in fit if np.allclose(ways[way], two, rtol=1e-5, atol=1e-8)]
+    return next(iter([*agree, *fit]), "")

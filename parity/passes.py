@@ -10,22 +10,29 @@ from converters import ConverterError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
 from parity.backward import Backward, random_cotangent
+from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.parameter_gradients import parameter_errors
+from parity.precision import TOLERANCE_TRAINING
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
+from parity.training.run import judged_steps, train
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.comparison import StepResult
     from parity.result import ParityResult
     from parity.runs import RunErrors
+    from parity.source import Source
     from parity.structure import Structure
+    from parity.training import Training
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ class Passes:
         tol: Bound of the float32 error.
         tol64: Bound of the float64 error.
         precisions: Which are run, in this order.
+        folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
+            side, and nothing is kept.
     """
 
     weights: Carried
@@ -114,15 +123,12 @@ class Passes:
     tol: float
     tol64: float
     precisions: Sequence[FloatType]
+    folder: Path | None = None
 
     def forward(self) -> ParityResult:
         """Run forward only."""
         runs = {
-            dtype: compare_runs(
-                *self._sources(self.weights.copies(dtype), dtype),
-                rename=self.rename,
-                bound=bound,
-            )
+            dtype: compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
             for dtype, bound in self._bounds().items()
         }
         return assemble(runs, tol=self.tol, tol64=self.tol64)
@@ -133,9 +139,10 @@ class Passes:
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
             networks = self.weights.copies(dtype)
+            backward = Backward(random_cotangent())
             forward[dtype], outputs = compare_through(
-                *self._sources(networks, dtype),
-                Backward(random_cotangent()),
+                *self._sources(networks, dtype, backward),
+                backward,
                 rename=self.rename,
                 bound=bound,
             )
@@ -152,9 +159,34 @@ class Passes:
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
 
+    def train(self, training: Training, steps: int) -> tuple[tuple[StepResult, ...], list[str]]:
+        """Train copies of both networks; give the steps and what is to be known."""
+        runs = {
+            dtype: train(
+                self.weights.copies(dtype),
+                training,
+                dtype,
+                keys=self.weights.keys,
+                steps=steps,
+                bound=TOLERANCE_TRAINING if dtype == "float64" else self.tol,
+            )
+            for dtype in self.precisions
+        }
+        found, notes = judged_steps(runs, tol=self.tol, tol64=TOLERANCE_TRAINING)
+        return found, list(notes)
+
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
 
-    def _sources(self, networks: tuple[Any, Any], dtype: FloatType) -> tuple[LiveRun, LiveRun]:
-        return LiveRun(networks[0], self.inputs, dtype), LiveRun(networks[1], self.inputs, dtype)
+    def sources(self, dtype: FloatType) -> tuple[Source, LiveRun]:
+        """Make fresh runs of both networks in a precision, forward."""
+        return self._sources(self.weights.copies(dtype), dtype)
+
+    def _sources(
+        self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
+    ) -> tuple[Source, LiveRun]:
+        ours, theirs = (LiveRun(network, self.inputs, dtype) for network in networks)
+        if self.folder is None:
+            return ours, theirs
+        return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

@@ -97,6 +97,8 @@ class PausedRun(Generic[T]):
         self._wait()
 
     def _wait(self) -> None:
-        self._go.acquire()
+        # A forward that swallows the end comes here again: it must not wait for ever.
+        if not self._stop:
+            self._go.acquire()
         if self._stop:
             raise _Stopped

@@ -23,7 +23,7 @@ from parity.nested import flatten, rebuilt
 if TYPE_CHECKING:
     import numpy as np
 
-    from parity.backends import Backend, FloatType
+    from parity.backends import Backend, FloatType, Noting
     from parity.precision import Floor
 
 CallKey = tuple[str, int]
@@ -148,6 +148,7 @@ class _Call:
 
     Attributes:
         key: Path and call index.
+        module: What is called.
         inputs: See `Record.inputs`.
         versions: The tensors it was given, by id, as they were then; kept where values may be
             exchanged.
@@ -158,6 +159,7 @@ class _Call:
     """
 
     key: CallKey
+    module: Any
     inputs: tuple[Value, ...] = ()
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
@@ -173,6 +175,15 @@ class _Returned:
     tensor: weakref.ref[Any]
     version: int
     array: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """A copy of what modules are given, as long as one of them has it."""
+
+    tensor: weakref.ref[Any]
+    version: int
+    array: weakref.ref[np.ndarray]
 
 
 class Recorder:
@@ -196,6 +207,7 @@ class Recorder:
         self._calls: Counter[str] = Counter()
         self._running: list[_Call] = []
         self._returned: dict[int, _Returned] = {}
+        self._copies: dict[int, _Copied] = {}
         #: Floors by call that came after its record: those of its backward pass.
         self.late: defaultdict[CallKey, list[Floor]] = defaultdict(list)
 
@@ -215,9 +227,9 @@ class Recorder:
 
         return note
 
-    def enter(self, path: str, arguments: Any) -> Any:
+    def enter(self, path: str, module: Any, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
-        call = _Call((path, self._calls[path]))
+        call = _Call((path, self._calls[path]), module)
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
         call.given = [tensor for _, tensor in tensors]
@@ -240,6 +252,9 @@ class Recorder:
             drawn = list(islice(output, DRAWN))
             return chain(self.leave(module, drawn) or drawn, output)
         call = self._running.pop()
+        while call.module is not module:
+            # It raised, and its caller caught that.
+            call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
         if self._watch is not None:
             self._watch(call.key, tensors)
@@ -276,16 +291,33 @@ class Recorder:
         return self._running[-1].key if self._running else None
 
     def _fresh(self, tensors: list[tuple[str, Any]]) -> tuple[Value, ...]:
-        # Copied always: the module may overwrite its input before its record is due.
         return tuple(
-            Value(slot, self._backend.view(tensor).copy())
+            Value(slot, self._copy(tensor))
             for slot, tensor in tensors
             if self._known(tensor) is None
         )
 
+    def _copy(self, tensor: Any) -> np.ndarray:
+        # A copy always, for the module may overwrite its input before its record is due; but one
+        # for all the modules inside one another that are given the tensor.
+        key, version = id(tensor), self._backend.version(tensor)
+        known = self._copies.get(key)
+        if known is not None and known.tensor() is tensor and known.version == version:
+            array = known.array()
+            if array is not None:
+                return array
+        array = self._backend.view(tensor).copy()
+        gone = weakref.ref(array, lambda gone: self._forget_copy(key, gone))
+        self._copies[key] = _Copied(weakref.ref(tensor), version, gone)
+        return array
+
+    def _forget_copy(self, key: int, gone: weakref.ref[np.ndarray]) -> None:
+        if key in self._copies and self._copies[key].array is gone:
+            del self._copies[key]
+
     def _given_instead(self, call: _Call, tensors: list[tuple[str, Any]]) -> dict[str, Any]:
         assert self._given is not None  # noqa: S101 - the caller asked
-        values = tuple(Value(slot, self._backend.view(tensor)) for slot, tensor in tensors)
+        values = tuple(Value(slot, self._current(tensor)) for slot, tensor in tensors)
         reply = self._given(Given(*call.key, values, self._parent)) or {}
         new = {
             slot: self._backend.like(tensor, reply[slot])
@@ -328,6 +360,10 @@ class Recorder:
         self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
         return array
 
+    def _current(self, tensor: Any) -> np.ndarray:
+        known = self._known(tensor)
+        return self._copy(tensor) if known is None else known.array
+
     def _known(self, tensor: Any) -> _Returned | None:
         found = self._returned.get(id(tensor))
         if found is None or found.tensor() is not tensor:
@@ -366,13 +402,13 @@ def observe(
     recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
-            hooks.callback(backend.before(module, _entering(recorder, path)))
+            hooks.callback(backend.before(module, _entering(recorder, path, module)))
             hooks.callback(backend.after(module, _leaving(recorder, module)))
         yield recorder
 
 
-def _entering(recorder: Recorder, path: str) -> Callable[[Any], Any]:
-    return lambda arguments: recorder.enter(path, arguments)
+def _entering(recorder: Recorder, path: str, module: Any) -> Callable[[Any], Any]:
+    return lambda arguments: recorder.enter(path, module, arguments)
 
 
 def _leaving(recorder: Recorder, module: Any) -> Callable[[Any], Any]:
@@ -410,32 +446,37 @@ def run(
     with (
         backend.running(network, dtype),
         observe(network, consumer, share=share, given=given) as recorder,
-        exact_kernels(network, dtype, recorder),
+        exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),
     ):
         network(*positional, **named)
 
 
-def exact_kernels(
-    network: Any, dtype: FloatType, recorder: Recorder
-) -> AbstractContextManager[None]:
+def exact_kernels(network: Any, dtype: FloatType, noting: Noting) -> AbstractContextManager[None]:
     """Let exact results stand in for single-precision kernels of a float64 run."""
     if dtype != "float64":
         return nullcontext()
-    return backend_of(network).exact_kernels(recorder.noting)
+    return backend_of(network).exact_kernels(noting)
 
 
 @contextmanager
-def explained(network: Any, recorder: Recorder, doing: str = "") -> Iterator[None]:
-    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped."""
+def explained(network: Any, recorder: Recorder | None, doing: str = "") -> Iterator[None]:
+    """Turn what a network raises into a `NetworkError` that says whose, and where it stopped.
+
+    Args:
+        network: Whose framework is named.
+        recorder: Knows the module that it stopped in.
+        doing: What it stopped in instead.
+    """
     try:
         yield
     except NetworkError:
         raise
     except Exception as error:
         text = str(error).strip().splitlines()
+        where = repr(recorder.where) if recorder and not doing else doing
         raise NetworkError(
-            f"the {backend_of(network).name} network stopped in {doing or repr(recorder.where)} "
+            f"the {backend_of(network).name} network stopped in {where} "
             f"({type(error).__name__}: {text[-1] if text else 'no message'})"
         ) from error
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from parity.backends import backend_of
 from parity.backward import run_through
@@ -11,9 +12,6 @@ from parity.paused import PausedRun
 from parity.record import NetworkError, never_called, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
     import numpy as np
 
     from parity.backends import FloatType
@@ -22,37 +20,61 @@ if TYPE_CHECKING:
     from parity.record import CallKey, Consumer, Event, GivenConsumer
 
 
-class Source(Protocol):
-    """One network's run in one precision."""
+class Source(ABC):
+    """One network's run in one precision.
 
+    Attributes:
+        dtype: The precision.
+    """
+
+    dtype: FloatType
+
+    @abstractmethod
     def paths(self) -> set[str]:
         """Give the paths of all modules, those that are never called too."""
 
-    def paused(self) -> AbstractContextManager[Iterator[Event]]:
-        """Run step by step: a record's arrays hold until the next one is asked for.
-
-        Raises:
-            NetworkError: The network's forward raised.
-        """
-
-    def stream(self, consumer: Consumer) -> None:
+    @abstractmethod
+    def stream(self, consumer: Consumer, given: GivenConsumer | None = None) -> None:
         """Run through: a record's arrays hold until the consumer returns.
 
+        Args:
+            consumer: Called with each record.
+            given: Called with each start of a call.
+
         Raises:
             NetworkError: The network's forward raised.
         """
 
+    @abstractmethod
+    def stream_through(
+        self, consumer: Consumer, gradients: GradientConsumer, backward: Backward
+    ) -> dict[CallKey, list[Floor]]:
+        """Run through, forward and backward; see `parity.backward.run_through`."""
+
+    @abstractmethod
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List the paths of modules that hold weights and are not among those called."""
 
+    def paused(self, *, starts: bool = False) -> PausedRun[Event]:
+        """Run step by step: a record's arrays hold until the next one is asked for.
+
+        Args:
+            starts: Stand still where a call starts, too.
+        """
+        return PausedRun(lambda act: self.stream(act, act if starts else None))
+
+    def paused_through(self, backward: Backward) -> PausedRun[Event | Gradient]:
+        """Run step by step, then backward; a gradient holds until the next one is asked for."""
+        return PausedRun(lambda act: self.stream_through(act, act, backward))
+
 
 @dataclass(frozen=True)
-class LiveRun:
-    """A network that runs now; see `Source`.
+class LiveRun(Source):
+    """A network that runs now.
 
     Attributes:
         network: A torch Module or paddle Layer that has the dtype already.
-        inputs: Its positional arguments.
+        inputs: Its arguments.
         dtype: The precision of the run.
     """
 
@@ -64,22 +86,14 @@ class LiveRun:
         """Give the paths of all modules."""
         return {path for path, _ in backend_of(self.network).modules(self.network)}
 
-    def paused(self, *, starts: bool = False) -> PausedRun[Event]:
-        """Run step by step; `starts`: stand still where a call starts, too."""
-        return PausedRun(lambda act: self.stream(act, act if starts else None))
-
     def stream(self, consumer: Consumer, given: GivenConsumer | None = None) -> None:
-        """Run through; see `parity.record.run` for values that the consumers give back."""
+        """Run through; values that the consumers give back take the place of the network's own."""
         run(self.network, self.inputs, consumer, self.dtype, share=True, given=given)
-
-    def paused_through(self, backward: Backward) -> PausedRun[Event | Gradient]:
-        """Run step by step, then backward; a gradient holds until the next one is asked for."""
-        return PausedRun(lambda act: self.stream_through(act, act, backward))
 
     def stream_through(
         self, consumer: Consumer, gradients: GradientConsumer, backward: Backward
     ) -> dict[CallKey, list[Floor]]:
-        """Run through, forward and backward; see `parity.backward.run_through`."""
+        """Run through, forward and backward."""
         return run_through(self.network, self.inputs, consumer, gradients, self.dtype, backward)
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:

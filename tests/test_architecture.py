@@ -26,8 +26,8 @@ ARROWS: dict[str, set[str]] = {
     "parity": {"converters", "torch", "paddle"},
     # The catalogue shows this project's own mends to be mends.
     "parity.traps": {*NETS, "stdc_port.training", "parity", "converters", "torch", "paddle"},
-    # Which networks a name of ours stands for.
-    "parity.job": {*NETS, "parity", "converters", "torch", "paddle"},
+    # Which networks a name of ours stands for, and how they are trained.
+    "parity.job": {*NETS, "stdc_port.training", "parity", "converters", "torch", "paddle"},
 }
 
 

@@ -67,9 +67,9 @@ nothing was written; 2 the source or an argument cannot be used.
 @click.option(
     "--variant",
     type=click.Choice(["auto", *VARIANTS]),
+    metavar="VARIANT",
     default="auto",
-    show_default=True,
-    help="Whose implementation of STDC SRC is of; auto tells it by names and keys.",
+    help="Whose STDC SRC is: authors, authors-bn, paddleseg, mmseg, mmseg-relu, or auto.",
 )
 @click.option(
     "--layout",

@@ -87,7 +87,7 @@ def aim_at(source: Source, layout: Layout, name: str, to: str) -> Aim:
         )
     ours = stdc.network_of(layout, layout.variant)
     theirs = stdc.network_of(layout, naming.variant or layout.variant)
-    return _Aiming(source, layout, naming, ours, theirs, to).aim()
+    return _Aiming(source, layout, naming, ours, theirs).aim()
 
 
 @dataclass
@@ -99,7 +99,6 @@ class _Aiming:
     naming: Naming
     ours: spec.NetworkSpec
     theirs: spec.NetworkSpec
-    to: str
     dropped: dict[str, str] = field(default_factory=dict)
     inexact: list[str] = field(default_factory=list)
 

@@ -43,8 +43,8 @@ def doubtful_axis(source: Source, layer: Layer, row: TensorRule) -> Iterator[str
         )
 
 
-def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
-    """Name the norms that may be in-place ABN: no counter where others of the file have one."""
+def uncounted_norms(source: Source, layout: Layout) -> Iterator[str]:
+    """Yield the paths of norms that count no batches where others of a torch file do."""
     if source.framework == "paddle":
         return
     layers = [one for one in layout.layers if one.kind == "batch_norm" and not one.spare]
@@ -52,12 +52,17 @@ def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
     norms = [one.path for one in layers if join(one.path, "running_var") in source.names]
     odd = [path for path in norms if join(path, "num_batches_tracked") not in source.names]
     if len(odd) < len(norms):
-        for path in (one for one in odd if source.rules.kind_of(one) is None):
-            yield (
-                f"{path!r}: counts no batches while other BN layers do, which is how in-place "
-                "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
-                "inplace_abn (its scale is folded) or batch_norm"
-            )
+        yield from (path for path in odd if source.rules.kind_of(path) is None)
+
+
+def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
+    """Name the norms that may be in-place ABN: no counter where others of the file have one."""
+    for path in uncounted_norms(source, layout):
+        yield (
+            f"{path!r}: counts no batches while other BN layers do, which is how in-place "
+            "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
+            "inplace_abn (its scale is folded) or batch_norm"
+        )
 
 
 def one_sided(tie: Tie, passage: Passage) -> str:

@@ -198,12 +198,11 @@ class _Planner:
             row = replace(row, transform="copy")
         tensor = self.source.tensor(sources[0])
         action = TRANSFORMS[row.transform].called(inverse=inverse)
-        if action == "reshape" and shape == tensor.shape:
-            action = "copy"
         if action == "copy" and targets != keys:
             action = "rename"
         dtype = self.passage.target_type(tensor)
-        reason = row.reason if action not in ("copy", "rename") or row.transform == "copy" else ""
+        moved = action not in ("copy", "rename") or shape != tensor.shape
+        reason = row.reason if moved or row.transform == "copy" else ""
         if dtype.name != tensor.dtype:
             how = "rounded" if dtype.itemsize <= tensor.type.itemsize else "widened"
             reason = "; ".join(filter(None, (reason, f"{tensor.dtype} {how} to {dtype.name}")))

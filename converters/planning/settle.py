@@ -55,9 +55,7 @@ def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout
             if family := stdc.detect(source.shapes(), framework=source.framework):
                 return with_family(layout, with_variant(family, source, variant))
         return layout
-    family = None
-    if arch != "generic":
-        family = stdc.detect(source.shapes(), arch, framework=source.framework)
+    family = None if arch == "generic" else family_of(source, arch)
     if family is None and arch not in ("auto", "generic"):
         raise InputError(
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
@@ -67,6 +65,18 @@ def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout
         return None
     known = with_variant(family, source, variant)
     return with_gaps(known, source.names, source.framework, source.naming)
+
+
+def family_of(source: Source, arch: str) -> Layout | None:
+    """Return the layout of the family that the keys belong to, None if they belong to none.
+
+    Raises:
+        InputError: they belong to another network of it than ``arch``; the message names the file.
+    """
+    try:
+        return stdc.detect(source.shapes(), arch, framework=source.framework)
+    except InputError as error:
+        raise InputError(f"{source.checkpoint.path}: {error}") from error
 
 
 def as_said(layer: Layer, source: Source, shaped: str) -> Layer:

@@ -36,11 +36,17 @@ class Autograd(Protocol):
     def gradient(self, leaf: Any) -> np.ndarray | None:
         """Give a leaf's gradient; None if none has reached it."""
 
-    def parameters(self, network: Any) -> Iterator[tuple[str, Any]]:
-        """Yield every parameter under every one of its names, in Paddle buffers as well."""
+    def tensors(self, network: Any) -> Iterator[tuple[str, Any]]:
+        """Yield every parameter and buffer under every one of its names."""
 
     def trains(self, parameter: Any) -> bool:
         """Tell whether a parameter is to be trained."""
+
+    def forget(self, network: Any) -> None:
+        """Drop the gradients by all parameters of a network."""
+
+    def states(self, optimizer: Any, parameter: Any) -> dict[str, np.ndarray]:
+        """Give what an optimizer keeps for a parameter, in the parameter's shape, by its name."""
 
 
 def autograd_of(network: Any) -> Autograd:

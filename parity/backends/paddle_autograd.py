@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import paddle
@@ -72,11 +72,26 @@ class PaddleAutograd:
         np.add.at(dense, found.rows(), found.numpy())
         return dense
 
-    def parameters(self, network: paddle.nn.Layer) -> Iterator[tuple[str, paddle.Tensor]]:
-        """Yield every parameter under every one of its names."""
+    def tensors(self, network: paddle.nn.Layer) -> Iterator[tuple[str, paddle.Tensor]]:
+        """Yield every parameter and buffer under every one of its names."""
         # Paddle's named_parameters leaves out second names.
         yield from network.state_dict().items()
 
     def trains(self, parameter: paddle.Tensor) -> bool:
         """Tell whether a parameter is to be trained."""
         return not parameter.stop_gradient
+
+    def forget(self, network: paddle.nn.Layer) -> None:
+        """Drop the gradients by all parameters of a network."""
+        for parameter in network.parameters():
+            parameter.clear_gradient(False)
+
+    def states(self, optimizer: Any, parameter: paddle.Tensor) -> dict[str, np.ndarray]:
+        """Give what an optimizer keeps for a parameter."""
+        kept = optimizer._accumulators  # noqa: SLF001 - a state dict joins names that cannot be parted
+        found = {name: tensors.get(parameter.name) for name, tensors in kept.items()}
+        return {
+            name: self._backend.view(value)
+            for name, value in found.items()
+            if value is not None and value.shape == parameter.shape
+        }

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import paddle
 from paddle import _C_ops as kernels
 
 from parity.backends.paddle_rows import ROWS
@@ -23,7 +24,7 @@ from parity.backends.paddle_stand_in import standing_in
 from parity.backends.paddle_state import STATEFUL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from parity.backends.paddle_stand_in import Noting
 
@@ -40,10 +41,23 @@ def exact_kernels(noting: Noting) -> Iterator[None]:
     wrappers = {row.kernel: partial(standing_in, row=row, noting=noting) for row in ROWS}
     wrappers |= {name: partial(wrap, noting=noting) for name, wrap in STATEFUL.items()}
     originals = {name: getattr(kernels, name) for name in wrappers if hasattr(kernels, name)}
+    power = paddle.Tensor.__pow__
     try:
         for name, kernel in originals.items():
             setattr(kernels, name, wrappers[name](kernel))
+        paddle.Tensor.__pow__ = _through_kernel(power)
         yield
     finally:
+        paddle.Tensor.__pow__ = power
         for name, kernel in originals.items():
             setattr(kernels, name, kernel)
+
+
+def _through_kernel(power: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Let the operator ** call the kernel where a stand-in can be put; by itself it does not."""
+
+    def call(x: Any, exponent: Any) -> Any:
+        double = isinstance(exponent, float) and x.dtype == paddle.float64
+        return paddle.pow(x, exponent) if double else power(x, exponent)
+
+    return call

@@ -114,10 +114,39 @@ def _softshrink(_: Any, x: paddle.Tensor, threshold: float) -> paddle.Tensor:
     return x - x.clip(-threshold, threshold)
 
 
+def _rrelu(
+    _: Any, x: paddle.Tensor, lower: float, upper: float, is_test: bool
+) -> paddle.Tensor | None:
+    return paddle.where(x < 0, x * ((lower + upper) / 2), x) if is_test else None
+
+
+def _thresholded_relu(_: Any, x: paddle.Tensor, threshold: float, value: float) -> paddle.Tensor:
+    return paddle.where(x > threshold, x, paddle.full_like(x, value))
+
+
 def _power(_: Any, x: paddle.Tensor, exponent: float) -> paddle.Tensor | None:
     if isinstance(exponent, paddle.Tensor) or float(exponent).is_integer():
         return None
     return x ** paddle.full([], exponent, "float64")
+
+
+def _norm(found: paddle.Tensor, x: paddle.Tensor, order: float, *args: Any) -> paddle.Tensor | None:
+    axis, _, _, as_vector = args
+    if order in (0.0, 1.0, 2.0) or not np.isfinite(order):
+        return None
+    powers = x.abs() ** paddle.full([], order, "float64")
+    total = powers.sum() if as_vector else powers.sum(axis)
+    return (total ** paddle.full([], 1 / order, "float64")).reshape(found.shape)
+
+
+def _scaled_tanh(_: Any, x: paddle.Tensor, inner: float, outer: float) -> paddle.Tensor:
+    return outer * paddle.tanh(inner * x)
+
+
+def _added_product(
+    _: Any, x: paddle.Tensor, a: paddle.Tensor, b: paddle.Tensor, beta: float, alpha: float
+) -> paddle.Tensor:
+    return beta * x + alpha * (a @ b)
 
 
 def _dropout(_: Any, x: paddle.Tensor, *args: Any) -> paddle.Tensor | None:
@@ -169,7 +198,12 @@ ROWS = (
     Row("celu", "CELU", 1e-7, _celu),
     Row("hardtanh", "hard tanh", 1e-7, _hardtanh),
     Row("softshrink", "soft shrink", 1e-7, _softshrink),
+    Row("rrelu", "randomised ReLU's slope", 1e-7, _rrelu),
+    Row("thresholded_relu", "thresholded ReLU's value", 1e-7, _thresholded_relu),
     Row("pow", "power's exponent", 1e-6, _power),
+    Row("p_norm", "norm's order", 1e-6, _norm),
+    Row("stanh", "scaled tanh", 1e-7, _scaled_tanh),
+    *(Row(name, "matrix product's factors", 1e-6, _added_product) for name in ("addmm", "baddbmm")),
     Row("layer_norm", "layer normalisation's epsilon", 1e-7, _layer_norm),
     Row("instance_norm", "instance normalisation's epsilon", 1e-7, _instance_norm),
     Row("dropout", "dropout's scaling", 1e-7, _dropout),

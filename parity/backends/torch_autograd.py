@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -56,10 +56,22 @@ class TorchAutograd:
             return None
         return self._backend.view(found.to_dense() if found.is_sparse else found)
 
-    def parameters(self, network: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield every parameter under every one of its names."""
-        yield from network.named_parameters(remove_duplicate=False)
+    def tensors(self, network: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield every parameter and buffer under every one of its names."""
+        yield from network.state_dict(keep_vars=True).items()
 
     def trains(self, parameter: torch.Tensor) -> bool:
         """Tell whether a parameter is to be trained."""
         return parameter.requires_grad
+
+    def forget(self, network: torch.nn.Module) -> None:
+        """Drop the gradients by all parameters of a network."""
+        network.zero_grad(set_to_none=True)
+
+    def states(self, optimizer: Any, parameter: torch.Tensor) -> dict[str, np.ndarray]:
+        """Give what an optimizer keeps for a parameter."""
+        return {
+            name: self._backend.view(value)
+            for name, value in optimizer.state.get(parameter, {}).items()
+            if self._backend.is_tensor(value) and value.shape == parameter.shape
+        }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import common_options
-from parity.commands.options import CHECKING, INPUTS, NETWORKS, SHOWING, chosen
+from parity.commands.options import CHECKING, INPUTS, NETWORKS, SHOWING, TRAINING, chosen
 from parity.commands.outcome import end, errors_as_exit_codes, report
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ Exit codes: 0 parity holds; 1 it does not; 2 it could not be checked.
 """
 
 
-@click.command("check", params=[*NETWORKS, *INPUTS, *CHECKING, *SHOWING], epilog=EXAMPLES)
+@click.command(
+    "check", params=[*NETWORKS, *INPUTS, *CHECKING, *TRAINING, *SHOWING], epilog=EXAMPLES
+)
 @common_options
 def check_command(**options: Any) -> None:
     """Show, layer by layer, that a Paddle network computes what its torch original does.
@@ -55,6 +57,7 @@ def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job
         job = prepare(request)
         status.update(f"comparing {job.title}")
         from parity.check import check_parity
+        from parity.job.checks import extras
 
         result = check_parity(
             job.torch_module,
@@ -62,5 +65,6 @@ def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job
             job.inputs,
             transfer=request.convert,
             **chosen(CHECKING, options),
+            **extras(request, job, options),
         )
     return result, job

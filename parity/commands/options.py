@@ -176,7 +176,43 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="When to measure each layer's own error beside the inherited one; auto: where "
         "something is no match.",
     ),
+    click.Option(
+        ["--store"],
+        default="memory",
+        show_default=True,
+        type=click.Choice(["memory", "disk"]),
+        help="memory runs both side by side; disk keeps torch's run in a temporary file, for "
+        "networks of which two do not fit.",
+    ),
     *RUNNING,
+)
+
+#: What losses and trainings are compared; see `parity.job.checks`.
+TRAINING: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--steps"],
+        default=10,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Of --check train.",
+    ),
+    click.Option(
+        ["--set", "overrides"],
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        help="Change the recipe of --check train: train.unbiased_variance=false, for example.",
+    ),
+    click.Option(
+        ["--training", "training_factory"],
+        metavar="PKG.MOD:FACTORY",
+        help="Returns the parity.training.Training of --check train, for networks of your own.",
+    ),
+    click.Option(
+        ["--torch-loss"], metavar="PKG.MOD:FUNCTION", help="Of --check loss, with --paddle-loss."
+    ),
+    click.Option(
+        ["--paddle-loss"], metavar="PKG.MOD:FUNCTION", help="Of --check loss, with --torch-loss."
+    ),
 )
 
 #: How a result is shown; see `parity.commands.outcome`.

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
 
+import numpy as np
+
+from parity.backward import Gradient
 from parity.precision import Floor
-from parity.record import Record, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
+from parity.record import Given, Record, Value
 
 
-def records_member(dtype: str) -> str:
-    """Name the member that lists a run's records."""
-    return f"{dtype}/records.json"
+def events_member(dtype: str) -> str:
+    """Name the member that lists what happened in a run: starts and ends of calls."""
+    return f"{dtype}/events.json"
+
+
+def gradients_member(dtype: str) -> str:
+    """Name the member that lists the gradients of a run."""
+    return f"{dtype}/gradients.json"
 
 
 def input_member(index: int) -> str:
@@ -29,45 +33,43 @@ def weight_member(key: str) -> str:
     return f"weights/{key}.npy"
 
 
-def as_json(record: Record, store: Callable[[np.ndarray], str]) -> dict[str, Any]:
-    """Give a record as plain values.
+def as_json(value: Any, store: Callable[[np.ndarray], str]) -> Any:
+    """Give a record of any kind as plain values.
 
     Args:
-        record: A call.
+        value: A record or a part of one.
         store: Keeps an array and returns its member's name.
     """
+    if isinstance(value, np.ndarray):
+        return {"array": store(value)}
+    if isinstance(value, tuple):
+        return [as_json(item, store) for item in value]
+    if is_dataclass(value):
+        # What takes no part in comparisons is of the process alone, the module itself for one.
+        names = [part.name for part in fields(value) if part.compare]
+        parts = {name: as_json(getattr(value, name), store) for name in names}
+        return {"is": type(value).__name__, **parts}
+    return value
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Value):
-            return {"slot": value.slot, "array": store(value.array)}
-        if isinstance(value, Floor):
-            return asdict(value)
-        return [plain(item) for item in value] if isinstance(value, tuple) else value
 
-    # What is not compared is no value: a way to look at arrays while the network runs.
-    values = (field.name for field in fields(record) if field.compare)
-    return {name: plain(getattr(record, name)) for name in values}
-
-
-def from_json(content: dict[str, Any], load: Callable[[str], np.ndarray]) -> Record:
-    """Make the record of what `as_json` gave.
+def from_json(plain: Any, load: Callable[[str], np.ndarray]) -> Any:
+    """Make what `as_json` gave.
 
     Args:
-        content: The plain values.
+        plain: The plain values.
         load: Gives the array of a member.
 
     Raises:
-        TypeError, KeyError: They describe no record.
+        TypeError, KeyError: They describe nothing of the kind.
     """
-
-    def value_of(plain: Any) -> Any:
-        if isinstance(plain, dict):
-            if "array" in plain:
-                return Value(plain["slot"], load(plain["array"]))
-            return Floor(**plain)
-        return tuple(value_of(item) for item in plain) if isinstance(plain, list) else plain
-
-    return StoredRecord(**{name: value_of(plain) for name, plain in content.items()})
+    if isinstance(plain, list):
+        return tuple(from_json(item, load) for item in plain)
+    if not isinstance(plain, dict):
+        return plain
+    if "is" not in plain:
+        return load(plain["array"])
+    parts = {name: from_json(part, load) for name, part in plain.items() if name != "is"}
+    return KINDS[plain["is"]](**parts)
 
 
 class StoredRecord(Record):
@@ -76,3 +78,28 @@ class StoredRecord(Record):
     def kept(self) -> Record:
         """Outlive the call without a copy."""
         return self
+
+
+class StoredGiven(Given):
+    """A start of a call, of the same kind."""
+
+    def kept(self) -> Given:
+        """Outlive the call without a copy."""
+        return self
+
+
+class StoredGradient(Gradient):
+    """A gradient, of the same kind."""
+
+    def kept(self) -> Gradient:
+        """Outlive the call without a copy."""
+        return self
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "Record": StoredRecord,
+    "Given": StoredGiven,
+    "Gradient": StoredGradient,
+    "Value": Value,
+    "Floor": Floor,
+}

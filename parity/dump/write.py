@@ -13,11 +13,13 @@ from parity.arguments import as_arguments
 from parity.backends import backend_of, unwrapped
 from parity.carry import Weights
 from parity.dump import manifest as manifests
-from parity.dump.manifest import Input, Manifest, Module
+from parity.dump.manifest import Input, Manifest
 from parity.dump.members import input_member, weight_member
+from parity.dump.spool import modules_of
 from parity.dump.writer import DumpWriter, RunWriter
 from parity.precision import PRECISIONS
 from parity.record import run
+from parity.restore import random_numbers_restored
 from parity.source import copy_as
 from parity.versions import versions
 
@@ -88,7 +90,7 @@ def write_dump(
         weights_sha256=held.sha256(),
         own_weights=backend.name == "paddle" and (weights is None or weights.own),
         weights_stored=backend.name == "torch" and not held.repeatable,
-        modules=tuple(Module(p, backend.holds_weights(m)) for p, m in backend.modules(network)),
+        modules=modules_of(network),
         versions={name: v for name, v in versions().items() if name != OTHER[backend.name]},
         device=backend.device(network),
         converted=_differences(network, weights, rename, converted),
@@ -107,6 +109,7 @@ def write_dump(
     return manifest
 
 
+@random_numbers_restored()
 def _write_run(
     writer: DumpWriter,
     network: Any,
@@ -119,7 +122,7 @@ def _write_run(
     if weights is not None:
         crossing.load(copied, weights.fitted(copied, dtype, rename))
     records = RunWriter(writer, dtype)
-    run(copied, inputs, records, dtype, share=True)
+    run(copied, inputs, records.call, dtype, share=True, given=records.start)
     records.close()
 
 

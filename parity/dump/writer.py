@@ -7,16 +7,20 @@ import json
 import struct
 import weakref
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from parity.dump.members import as_json, records_member
+from parity.dump.members import as_json, events_member, gradients_member
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from parity.record import Record
+    from parity.backward import Gradient
+    from parity.precision import Floor
+    from parity.record import CallKey, Given, Record, Value
 
 ALIGNMENT = 64
 # A zip's free field: a number that says what it is for (Android's alignment), and its length.
@@ -76,23 +80,49 @@ class DumpWriter:
 
 
 class RunWriter:
-    """Writes the records of one run; a `Consumer`."""
+    """Writes what happens in one run, as it happens."""
 
     def __init__(self, writer: DumpWriter, dtype: str) -> None:
         """Begin a run in a precision."""
         self._writer = writer
         self._dtype = dtype
-        self._records: list[dict[str, Any]] = []
+        self._events: list[Any] = []
+        self._gradients: list[Any] = []
         self._names: dict[int, tuple[weakref.ref[np.ndarray], str]] = {}
+        self._returned: set[str] = set()
+        self._fresh: dict[CallKey, tuple[Value, ...]] = {}
         self._count = 0
 
-    def __call__(self, record: Record) -> None:
-        """Write a record's arrays."""
-        self._records.append(as_json(record, self._store))
+    def start(self, given: Given) -> None:
+        """Write what a call is given."""
+        self._events.append(as_json(given, self._store))
+        # What no module returned belongs to the call's record, too.
+        self._fresh[given.key] = tuple(
+            value for value in given.inputs if self._store(value.array) not in self._returned
+        )
 
-    def close(self) -> None:
-        """Write the list of records."""
-        self._writer.json(records_member(self._dtype), self._records)
+    def call(self, record: Record) -> None:
+        """Write what a call returned."""
+        inputs = self._fresh.pop(record.key, record.inputs)
+        self._events.append(as_json(replace(record, inputs=inputs), self._store))
+        self._returned.update(self._store(value.array) for value in record.outputs)
+
+    def gradient(self, gradient: Gradient) -> None:
+        """Write a gradient."""
+        self._gradients.append(as_json(gradient, self._store))
+
+    def close(self, late: Mapping[CallKey, Iterable[Floor]] | None = None) -> None:
+        """Write the lists of events.
+
+        Args:
+            late: Single-precision kernels by the call whose backward pass they ran in; None if
+                there was no backward pass.
+        """
+        self._writer.json(events_member(self._dtype), self._events)
+        if late is not None:
+            floors = [as_json((key, tuple(found)), self._store) for key, found in late.items()]
+            content = {"gradients": self._gradients, "floors": floors}
+            self._writer.json(gradients_member(self._dtype), content)
 
     def _store(self, array: np.ndarray) -> str:
         # A container returns the array that its last child did: written once.

@@ -69,7 +69,7 @@ def of_factory(framework: Framework, factory: str) -> Any:
         JobError: There is none, it raises, or it makes no network of this framework.
     """
     option = f"--{framework}"
-    found = _find(factory, option)
+    found = find(factory, option)
     try:
         network = found()
     except Exception as error:
@@ -81,7 +81,12 @@ def of_factory(framework: Framework, factory: str) -> Any:
     return network
 
 
-def _find(factory: str, option: str) -> Callable[[], Any]:
+def find(factory: str, option: str) -> Callable[..., Any]:
+    """Find a user's function, `package.module:name`.
+
+    Raises:
+        JobError: There is no such thing; names the option.
+    """
     module_name, _, name = factory.partition(":")
     if not module_name or not name:
         raise JobError(f"{option} {factory!r}: expected package.module:factory")

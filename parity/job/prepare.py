@@ -30,12 +30,14 @@ class Job:
         inputs: The arguments of both.
         title: What is compared, for people.
         said: How the inputs came about, one line each.
+        identity: Which STDC network they are; None for the user's own.
     """
 
     sides: dict[Framework, Side]
     inputs: Arguments
     title: str
     said: tuple[str, ...]
+    identity: stdc.Identity | None = None
 
     @property
     def torch_module(self) -> Any:
@@ -105,7 +107,7 @@ def _prepare(request: Request, frameworks: tuple[Framework, ...]) -> Job:
     picture = Picture(request.size, spec.colour_mean, spec.colour_std, batched=identity is not None)
     inputs, said = read_inputs(options, picture, request.seed)
     sides = {framework: _side(request, framework, identity, weights) for framework in frameworks}
-    return Job(sides, inputs, _title(request, frameworks, identity, sides), said)
+    return Job(sides, inputs, _title(request, frameworks, identity, sides), said, identity)
 
 
 def _checkpoint(request: Request) -> tuple[Weights | None, tuple[str, ...]]:

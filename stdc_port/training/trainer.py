@@ -17,8 +17,9 @@ from stdc_port.paddle_nets import build
 from stdc_port.paddle_nets.losses import SegmentationLoss
 from stdc_port.training.batches import Batch, BatchPlan, TrainingSet
 from stdc_port.training.cityscapes import Pair
-from stdc_port.training.groups import Group, group, network_parameters, rules
+from stdc_port.training.groups import Group
 from stdc_port.training.initialise import Initialisation, initialise
+from stdc_port.training.optimizer import build_optimizer
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.state import (
     TrainingState,
@@ -78,34 +79,11 @@ class Trainer:
         self.initialisation: Initialisation = initialise(self.network, weights)
         if recipe.train.unbiased_variance:
             use_unbiased_variance(self.network)
-        parameters = network_parameters(self.network, self._loss)
-        facts = {path: fact for path, (_, fact) in parameters.items()}
-        self.groups: tuple[Group, ...] = group(facts, rules(recipe.optimizer))
-        self._trained = {
-            path: parameters[path][0]
-            for row in self.groups
-            if row.rule.factor > 0
-            for path in row.paths
-        }
+        grouped = build_optimizer(self.network, self._loss, recipe)
+        self.groups: tuple[Group, ...] = grouped.groups
+        self._trained = grouped.trained
+        self._optimizer = grouped.optimizer
         self._schedule = recipe.schedule()
-        self._optimizer = self._build_optimizer()
-
-    def _build_optimizer(self) -> Any:
-        optimizer = self.recipe.optimizer
-        return paddle.optimizer.Momentum(
-            learning_rate=self.recipe.rate.base,
-            momentum=optimizer.momentum,
-            parameters=[
-                {
-                    "params": [self._trained[path] for path in row.paths],
-                    # In Paddle a group's learning rate is a factor on the optimizer's.
-                    "learning_rate": row.rule.factor,
-                    "weight_decay": optimizer.weight_decay if row.rule.decays else 0.0,
-                }
-                for row in self.groups
-                if row.rule.factor > 0 and row.paths
-            ],
-        )
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.

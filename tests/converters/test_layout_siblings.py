@@ -15,7 +15,7 @@ from converters.checkpoint import Checkpoint
 from converters.convert import lazy
 from converters.elements import target_arrays
 from converters.plan import ConversionPlan
-from converters.user_rules import UserRules
+from converters.user_rules import UserRules, read_rules
 
 
 def shapes(framework: str = "torch", **found: tuple[int, ...]) -> Checkpoint:
@@ -55,8 +55,8 @@ def written(plan: ConversionPlan) -> dict[str, np.ndarray]:
 def test_a_bias_of_the_weights_shape_is_a_layer_norms() -> None:
     plan = plan_of(shapes(a__weight=(4, 4), a__bias=(4, 4), b__weight=(2, 3, 4), b__bias=(2, 3, 4)))
     assert plan.problems == ()
-    assert entry(plan, "a.weight") == ("reshape", (16,))
-    assert entry(plan, "b.bias") == ("reshape", (24,))
+    assert entry(plan, "a.weight") == ("copy", (16,))
+    assert entry(plan, "b.bias") == ("copy", (24,))
 
 
 def test_a_bias_tells_which_axis_of_a_matrix_is_the_output() -> None:
@@ -97,12 +97,12 @@ def test_a_square_matrix_is_doubted_where_others_have_the_other_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "action"), [("parameter", "copy"), ("layer_norm", "reshape"), ("conv", "copy")]
+    ("kind", "shape"), [("parameter", (4, 4)), ("layer_norm", (16,)), ("conv", (4, 4))]
 )
-def test_a_user_is_believed_where_axes_alone_speak(kind: str, action: str) -> None:
+def test_a_user_is_believed_where_axes_alone_speak(kind: str, shape: tuple[int, ...]) -> None:
     plan = plan_of(shapes(**SQUARE), b=kind)
     assert plan.problems == ()
-    assert entry(plan, "b.weight")[0] == action
+    assert entry(plan, "b.weight") == ("copy", shape)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,40 @@ def test_tensors_beside_a_linears_own_are_asked_about() -> None:
     adapted = shapes(
         a__weight=(8, 8), a__bias=(8,), a__lora_A=(4, 8), a__lora_B=(8, 4)
     )  # fmt: skip
-    (problem,) = plan_of(adapted).problems
-    assert "'lora_A', which that has not, is copied" in problem
+    problems = plan_of(adapted).problems
+    assert len(problems) == 2
+    assert "'lora_A', which that has not, is copied" in problems[0]
     assert len(plan_of(adapted, {"a.lora_A": "linear"}).problems) == 1
     told = plan_of(adapted, {"a.lora_A": "linear", "a.lora_B": "parameter"})
     assert told.problems == ()
     assert entry(told, "a.weight")[0] == "transpose"
     assert entry(told, "a.lora_A") == ("transpose", (8, 4))
     assert entry(told, "a.lora_B") == ("copy", (8, 4))
+
+
+def test_a_refusal_gives_the_rules_to_paste(tmp_path: Path) -> None:
+    source = shapes(
+        **{f"blocks__{n}__norm__{one}": (4,) for n in (0, 10) for one in ("weight", "bias")},
+        blocks__0__fc__weight=(4, 4), blocks__0__fc__bias=(4,), blocks__0__fc__lora=(4, 4),
+        head__weight=(4, 4),
+    )  # fmt: skip
+    with pytest.raises(RefusedError) as caught:
+        plan_of(source).require_complete()
+    _, _, pasted = str(caught.value).partition("paste it into a file for --rules:")
+    (tmp_path / "rules.toml").write_text(pasted)
+    assert r"pattern = 'blocks\.\d+\.norm'" in pasted
+    assert plan_conversion(source, rules=read_rules(tmp_path / "rules.toml")).problems == ()
+
+
+def test_a_pasted_rule_reaches_no_other_layer(tmp_path: Path) -> None:
+    """Layers that differ in a number alone may be of different kinds."""
+    source = shapes(
+        a__0__weight=(4,), a__0__bias=(4,),
+        a__1__weight=(4,), a__1__bias=(4,), a__1__running_mean=(4,), a__1__running_var=(4,),
+    )  # fmt: skip
+    (tmp_path / "rules.toml").write_text(plan_of(source).mend.partition(":")[2])
+    assert r"pattern = 'a\.0'" in plan_of(source).mend
+    assert plan_conversion(source, rules=read_rules(tmp_path / "rules.toml")).problems == ()
 
 
 def test_lone_tensors_can_be_told_one_by_one() -> None:
@@ -253,7 +279,7 @@ def test_recurrent_layers_get_the_second_names_that_paddle_gives_them(options: d
 
 def test_a_row_as_bias_is_a_bilinears() -> None:
     plan = plan_of(shapes("paddle", a__weight=(4, 2, 3), a__bias=(1, 4)))
-    assert (plan.problems, entry(plan, "a.bias")) == ((), ("reshape", (4,)))
+    assert (plan.problems, entry(plan, "a.bias")) == ((), ("copy", (4,)))
     (problem,) = plan_of(shapes(a__weight=(4, 2, 3), a__bias=(4,))).problems
     assert "a Bilinear has such tensors too" in problem
 
@@ -263,9 +289,11 @@ def test_what_a_kind_does_not_have_is_never_copied_silently() -> None:
     (problem,) = plan_of(extra).problems
     assert "'a' is of kind batch_norm, and 'x', which that has not, is copied" in problem
     pruned = prune.l1_unstructured(tn.Linear(3, 3), "weight", 0.5)
-    (problem,) = plan_of(state(tn.Sequential(pruned), "torch-zip")).problems
-    assert "'0' is of kind linear" in problem
-    assert "torch.nn.utils.prune.remove" in problem
+    problems = plan_of(state(tn.Sequential(pruned), "torch-zip")).problems
+    assert len(problems) == 2
+    for problem in problems:
+        assert "'0' is of kind linear" in problem
+        assert "torch.nn.utils.prune.remove" in problem
 
 
 @pytest.mark.parametrize("dim", [None, 0, 1, 3])
@@ -288,7 +316,7 @@ def test_a_square_weight_norm_of_paddle_gets_the_axis_that_the_user_says() -> No
     for axis, shape in ((0, (4, 1)), (1, (1, 4))):
         told = plan_of(source, {r"a\.weight_g": f"norm_along_{axis}"})
         assert told.problems == ()
-        assert entry(told, "a.weight_g") == ("reshape", shape)
+        assert entry(told, "a.weight_g") == ("copy", shape)
 
 
 def shapes_with(arrays: dict[str, np.ndarray], form: str) -> Checkpoint:

@@ -154,6 +154,11 @@ def passing() -> ParityResult:
     return ParityResult(some, tol=TOL, tol64=TOL64, precisions=("float32", "float64"))
 
 
+def training_fails() -> ParityResult:
+    """Give a result whose layers all agree, and whose training steps do not."""
+    return dataclasses.replace(passing(), checks=("forward", "train"), steps=steps())
+
+
 def many(calls: int, tensors: int = 0) -> ParityResult:
     """Give a result with many failing calls, and as many maps of full size as are kept.
 

@@ -137,3 +137,27 @@ def test_a_consumer_that_raises_stops_the_run_and_hooks_are_gone() -> None:
 def test_what_is_no_network_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module or a paddle\.nn\.Layer"):
         record(object(), VECTOR)
+
+
+def test_one_copy_serves_all_modules_that_are_given_a_tensor() -> None:
+    whole = record(toys.torch_model(), (toys.images(),))
+    given = {entry.path: entry.inputs[0].array for entry in whole.records if entry.inputs}
+    assert given[""] is given["block"] is given["block.conv"]
+    assert given["block.head"] is not given[""]
+
+
+class Overwriting(torch.nn.Module):
+    """Changes its input before it hands it on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.nn.Identity()
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x.add_(1.0))
+
+
+def test_an_overwritten_tensor_is_copied_anew() -> None:
+    inner, outer = record(Overwriting(), (np.zeros((2, 2), np.float32),)).records
+    assert outer.inputs[0].array.tolist() == [[0, 0], [0, 0]]
+    assert inner.inputs[0].array.tolist() == [[1, 1], [1, 1]]

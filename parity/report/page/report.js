@@ -3,6 +3,7 @@
 const data = JSON.parse(byId("data").textContent);
 const layers = data.layers.map((layer, index) => ({ ...layer, place: index + 1 }));
 const first = layers[data.first_divergence_at ?? -1];
+const SHOWN = 8;
 const tolerances = { single: data.tol, double: data.tol64 };
 // A precision that was not run has no bound to show.
 const bounds = {
@@ -33,7 +34,8 @@ function sentence() {
   }
   const rounded = layers.filter((layer) => layer.state === "rounding").length;
   const why = rounded ? ` ${rounded} ${rounded === 1 ? "differs" : "differ"} in float32 by rounding alone: float64 agrees.` : "";
-  return `All ${counted(layers)} agree, ${runs}.${why}${data.parity ? "" : " And yet: see below."}`;
+  const others = `${plural(data.failing, "other comparison fails", "other comparisons fail")}.`;
+  return `All ${counted(layers)} agree, ${runs}.${why}${data.parity ? "" : ` But ${others}`}`;
 }
 
 function firstDivergence(table) {
@@ -54,12 +56,16 @@ function firstDivergence(table) {
   if (map) byId("first-card").append(mapFigure(map, tolerances));
 }
 
-// What fails belongs to no layer's forward pass: a gradient, say, or a weight.
+// What fails is in no layer: a gradient, say, a weight, or a training step.
 function failures() {
   if (!data.failures.length || data.problems.length) return;
   show("first");
+  byId("first").querySelector("h2").textContent = "What fails";
+  const [some, rest] = [data.failures.slice(0, SHOWN), data.failures.slice(SHOWN)];
   const more = data.failing - data.failures.length;
-  byId("first-card").append(list("What fails", [...data.failures, ...(more ? [`… and ${more} more`] : [])]));
+  if (more) rest.push(`… and ${more} more`);
+  byId("first-card").append(make("div", {},
+    make("ul", {}, ...some.map((failure) => make("li", {}, failure))), list("More", rest, 0)));
 }
 
 function diagnoses() {
@@ -105,7 +111,7 @@ function sections(table) {
   }
   if (data.steps.length) {
     show("steps");
-    stepReport(data.steps);
+    stepReport(data.steps, bounds);
   }
 }
 

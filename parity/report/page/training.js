@@ -36,7 +36,7 @@ function lossTables(losses) {
     ({ ...tensor, name: `${tensor.kind} ${tensor.name}` }))));
 }
 
-function stepReport(steps) {
+function stepReport(steps, { single, double }) {
   const series = known(STEP_SERIES, steps);
   const name = (step) => `step ${step.step}`;
   const chart = new Chart(byId("step-chart"), byId("step-readout"), {
@@ -47,7 +47,9 @@ function stepReport(steps) {
     say: (step) => [name(step), ...errorsOf(series, step).map(([kind, value]) => `${kind} ${figure(value)}`), step.state].join(", "),
   });
   byId("step-legend").append(...legendOf(series));
-  chart.fill(steps, { series, ends: [name(steps[0]), name(steps.at(-1))] });
+  // The marks are float64's errors where there are any, and so is the line.
+  const bound = { name: `${double === null ? "float32" : "float64"} tolerance`, kind: "tolerance", value: double ?? single };
+  chart.fill(steps, { series, bounds: [bound], ends: [name(steps[0]), name(steps.at(-1))] });
   const value = (loss) => make("span", { class: "figure" }, loss === null ? "–" : loss.toPrecision(6));
   byId("step-tables").append(
     plainTable("Largest error of each kind after each step", ["step", "loss in torch", ...series.map((one) => one.name), "verdict"],

@@ -53,11 +53,9 @@ def test_numpy_opens_it_and_its_arrays_are_aligned(torch_dump: Path) -> None:
 def test_what_a_container_only_hands_on_is_written_once(torch_dump: Path) -> None:
     names = zipfile.ZipFile(torch_dump).namelist()
     arrays = [name for name in names if name.startswith("float32/") and name.endswith(".npy")]
-    # Eight calls of leaves return something, the block and the network hand on their last child's;
-    # inputs that no module returned: the image and the mean of the concatenation.
-    fresh = {record.path for record in Dump(torch_dump).run("float32").records() if record.inputs}
-    assert fresh == {"", "block", "block.conv", "block.head"}
-    assert len(arrays) == 8 + len(fresh)
+    # Eight calls of leaves return something; the block and the network hand on their last child's.
+    # Inputs that no module returned: the image, and the mean of the concatenation.
+    assert len(arrays) == 8 + 2
 
 
 def test_never_called_modules_are_listed(tmp_path: Path) -> None:

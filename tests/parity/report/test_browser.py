@@ -277,6 +277,21 @@ def test_short_results_have_short_pages(
     assert browser.said() == []
 
 
+def test_what_fails_in_no_layer_is_said_on_top(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "training.html"
+    made_up.training_fails().save_html(file)
+    page = browser.open(file)
+    failing = len(made_up.training_fails().failures)
+    assert f"But {failing} other comparisons fail." in page.find_element(By.ID, "sentence").text
+    assert page.find_element(By.CSS_SELECTOR, "#first h2").text == "What fails"
+    first = page.find_element(By.ID, "first-card").text.split("\n")[0]
+    assert first == "step 3: gradient gradient.29: mismatch"
+    page.find_element(By.ID, "step-chart").send_keys(Keys.END)
+    assert page.find_element(By.ID, "step-readout").text.startswith("step 5, loss 1.7e-11")
+    assert "float64 tolerance 1.0e-11" in page.find_element(By.ID, "step-chart").text
+    assert browser.said() == []
+
+
 def test_on_paper_the_whole_table_is_there(browser: Browser, report: Path) -> None:
     page = browser.open(report)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})

@@ -22,6 +22,7 @@ class Layer:
         problems: why it cannot be carried over although its tensors fit.
         blank: rows that Paddle's layer always returns as zeros, by torch name.
         assumption: what was taken for granted in calling it that kind, '' if nothing was.
+        confirmed: path and kind of the user's rule that would confirm it; its own if None.
         spare: why the source need not hold it, '' if it must.
         filled: where the source does not hold a spare layer, zeros are written.
     """
@@ -33,6 +34,7 @@ class Layer:
     paddle: str | None = None
     problems: tuple[str, ...] = ()
     assumption: str = ""
+    confirmed: tuple[str, str] | None = None
     spare: str = ""
     filled: bool = False
     blank: Mapping[str, int] = field(default_factory=dict)

@@ -39,6 +39,8 @@ from converters.rules import (
 from converters.transforms import TRANSFORMS
 
 PRUNED = "_mask"
+# No kind: whoever is shown it has to choose.
+CHOOSE = "linear or embedding"
 
 
 class Kinds(Protocol):
@@ -137,7 +139,9 @@ class _Siblings:
             for row in rows
         )
         shapes = dict(torch_shapes(rows, own, self.framework))
-        layer = Layer(path, kind, shapes, rows, None, problems, assumption)
+        untold = found.kind == "" and kind == PARAMETER.kind
+        confirmed = (path, CHOOSE) if untold else found.confirmed
+        layer = Layer(path, kind, shapes, rows, None, problems, assumption, confirmed)
         other = self.other_path(path)
         if self.framework == "torch" or other == path:
             return replace(layer, paddle=None if other == path else other)
@@ -177,7 +181,8 @@ class _Siblings:
                 f"torch packs it if {outer!r} is a MultiHeadAttention: say in --rules whether that "
                 "is an attention, or this a linear"
             )
-            return Evidence("linear", doubt) if found.kind == "linear" or found.doubt else found
+            told = Evidence("linear", doubt, confirmed=(outer, "attention"))
+            return told if found.kind == "linear" or found.doubt else found
         return found
 
     def doubted(self, path: str, found: Evidence) -> Evidence:

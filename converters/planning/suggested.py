@@ -26,7 +26,8 @@ def suggested(source: Source, layout: Layout) -> str:
     assumed: dict[str, list[str]] = {}
     for layer in layout.layers:
         if layer.assumption:
-            assumed.setdefault(layer.kind, []).append(layer.path)
+            path, kind = layer.confirmed or (layer.path, layer.kind)
+            assumed.setdefault(kind, []).append(path)
     if norms := list(uncounted_norms(source, layout)):
         assumed.setdefault("batch_norm", []).extend(norms)
     own = [
@@ -43,9 +44,10 @@ def suggested(source: Source, layout: Layout) -> str:
 
 def rule(table: str, kind: str, names: list[str], every: Collection[str]) -> Iterator[str]:
     """Yield the lines of a rule that fits some names, and none of the others."""
-    pattern = joined(general(name) for name in names)
-    if {one for one in every if re.fullmatch(pattern, one)} != set(names):
-        pattern = joined(re.escape(name) for name in names)
+    names = list(dict.fromkeys(names))
+    exact, pattern = map(joined, (map(re.escape, names), map(general, names)))
+    apart = {one for one in (*every, *names) if re.fullmatch(pattern, one)} != set(names)
+    pattern = exact if apart or len(names) == 1 else pattern
     if "'" not in pattern:
         yield f"[[{table}]]"
         yield f"pattern = '{pattern}'"

@@ -342,6 +342,23 @@ def test_four_projections_of_paddle_are_asked_about() -> None:
     assert apart.counts == {"transpose": 4, "copy": 4}
 
 
+def test_the_rule_to_paste_packs_an_attention_of_paddle(tmp_path: Path) -> None:
+    theirs = paddle.nn.TransformerEncoder(paddle.nn.TransformerEncoderLayer(4, 2, 6), 2)
+    source = state(theirs, "pdparams")
+    (tmp_path / "rules.toml").write_text(plan_of(source).mend.partition(":")[2])
+    plan = plan_conversion(source, to="torch", rules=read_rules(tmp_path / "rules.toml"))
+    assert plan.problems == ()
+    ours = tn.TransformerEncoder(tn.TransformerEncoderLayer(4, 2, 6), 2)
+    assert set(written(plan)) == set(ours.state_dict())
+
+
+def test_what_only_the_user_knows_is_not_pasted_blindly(tmp_path: Path) -> None:
+    plan = plan_of(shapes(thing__weight=(4, 4)))
+    (tmp_path / "rules.toml").write_text(plan.mend.partition(":")[2])
+    with pytest.raises(InputError, match="unknown kind 'linear or embedding'"):
+        read_rules(tmp_path / "rules.toml")
+
+
 NORMS = {r".*norm\d?": "layer_norm"}
 
 

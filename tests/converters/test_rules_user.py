@@ -158,18 +158,23 @@ PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
 def test_the_documented_example_is_a_file_of_rules(tmp_path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     found = rules(tmp_path, example)
-    assert [len(table) for table in (found.renames, found.drops, found.kinds)] == [1, 1, 1]
+    tables = (found.renames, found.drops, found.kinds, found.tensors)
+    assert [len(table) for table in tables] == [1, 1, 1, 1]
     plan = plan_conversion(
         checkpoint(
             encoder__conv__weight=(2, 2, 3, 3),
             head__weight=(7, 4),
             encoder__token_table__weight=(4, 4),
+            encoder__fc__weight=(4, 4),
+            encoder__fc__bias=(4,),
+            encoder__fc__lora_A=(2, 4),
         ),
         rules=found,
     )
     assert plan.problems == ()
     assert {one.target for one in plan.entries} == {
         *("backbone.conv.weight", "backbone.token_table.weight"), None,
+        *("backbone.fc.weight", "backbone.fc.bias", "backbone.fc.lora_A"),
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import large, parity_cost
-from benchmarks.measure import side_by_side
+from benchmarks.measure import Job, side_by_side
 
 HERE = Path(__file__).parent
 SAVE_CHECKPOINT = """
@@ -26,10 +26,10 @@ def conversion(folder: Path, arch: str) -> Iterator[str]:
     """Yield table rows: our conversion beside the usual script, whole processes."""
     source, ours, theirs = (folder / f"{arch}{end}" for end in (".pth", ".pdparams", ".usual"))
     python = sys.executable
-    side_by_side([[python, "-c", SAVE_CHECKPOINT, arch, str(source)]], runs=1)
-    convert = [str(Path(python).with_name("stdc-convert")), str(source), "-o", str(ours), "--force"]
+    side_by_side([Job([python, "-c", SAVE_CHECKPOINT, arch, str(source)])], runs=1)
+    convert = [str(Path(python).with_name("stdc-convert")), str(source), "-o", str(ours)]
     usual = [python, str(HERE / "usual_script.py"), str(source), str(theirs)]
-    mine, other = side_by_side([convert, usual])
+    mine, other = side_by_side([Job(convert, ours), Job(usual, theirs)])
     size = source.stat().st_size / 1e6
     yield (
         f"| {arch}, {size:.1f} MB | {mine.seconds:.2f} s | {other.seconds:.2f} s | "

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from benchmarks.measure import side_by_side
+from benchmarks.measure import Job, side_by_side
 from converters.dtypes import BY_NAME
 from converters.formats import safetensors_file, torch_zip
 from converters.formats.content import Content, Head
@@ -76,15 +76,15 @@ def row(source: Path) -> str:
     """Return a line of the table behind its first column."""
     copy, target = (source.with_name(name) for name in ("copy", "target.pdparams"))
     ours = [str(Path(sys.executable).with_name("stdc-convert")), str(source), "-o", str(target)]
-    ours += ["--force", "--quiet"]
-    commands = (
-        ["sh", "-c", f"cp '{source}' '{copy}' && sync '{copy}'"],
-        ["sh", "-c", f"cat '{copy}' > /dev/null"],
-        ours,
-        [*ours, "--no-verify"],
+    ours.append("--quiet")
+    jobs = (
+        Job(["sh", "-c", f"cp '{source}' '{copy}' && sync '{copy}'"], copy),
+        Job(["sh", "-c", f"cat '{copy}' > /dev/null"]),
+        Job(ours, target),
+        Job([*ours, "--no-verify"], target),
     )
-    copied, once, verified, plain = side_by_side(commands, RUNS)
-    (hashed,) = side_by_side([[sys.executable, "-c", HASH, str(source), str(target)]], runs=1)
+    copied, once, verified, plain = side_by_side(jobs, RUNS)
+    (hashed,) = side_by_side([Job([sys.executable, "-c", HASH, str(source), str(target)])], runs=1)
     return " | ".join(
         (
             *(f"{cost.seconds:.2f} s" for cost in (verified, plain, copied, once)),

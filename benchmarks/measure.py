@@ -36,12 +36,29 @@ def user() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def run_once(command: Sequence[str]) -> Cost:
+@dataclass(frozen=True)
+class Job:
+    """A command to be measured.
+
+    Attributes:
+        command: its words.
+        output: the file that it writes. It is removed beforehand: whoever replaces a file as a
+            whole would otherwise pay for the old one's removal, who overwrites it would not.
+    """
+
+    command: Sequence[str]
+    output: Path | None = None
+
+
+def run_once(job: Job) -> Cost:
     """Run a command and return its cost.
 
     Raises:
         RuntimeError: it failed; its errors are quoted.
     """
+    command = job.command
+    if job.output is not None:
+        job.output.unlink(missing_ok=True)
     start = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=user())
@@ -79,9 +96,9 @@ class Sampler:
         self._thread.join()
 
 
-def side_by_side(commands: Sequence[Sequence[str]], runs: int = 5) -> list[Cost]:
+def side_by_side(jobs: Sequence[Job], runs: int = 5) -> list[Cost]:
     """Run commands in turn, once to warm up and then ``runs`` times; return medians."""
-    rounds = [[run_once(command) for command in commands] for _ in range(runs + 1)][1:]
+    rounds = [[run_once(job) for job in jobs] for _ in range(runs + 1)][1:]
     return [
         Cost(
             statistics.median(cost.seconds for cost in column),

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from converters.errors import ConverterError, RefusedError
+from converters.errors import ConverterError, InputError, RefusedError
 from converters.files import temporary_beside
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
@@ -151,10 +151,12 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON so that the file is there whole or not at all.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or holds something else than a report.
     """
+    if not may_become_report(path):
+        raise InputError(f"{path} is no report, and stays as it is; name another file for JSON")
     with temporary_beside(path) as temporary:
-        with temporary.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(content, file, ensure_ascii=False, indent=1)
             file.write("\n")
         temporary.replace(path)
@@ -164,11 +166,27 @@ def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
     """Refuse a report's path before the work is done, not after it.
 
     Raises:
-        click.BadParameter: its folder does not exist, or it is a folder itself.
+        click.BadParameter: its folder does not exist, it is a folder itself, or no report.
     """
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise click.BadParameter(f"{path}: name a file in a folder that exists")
+    if path is not None and not may_become_report(path):
+        raise click.BadParameter(f"{path} is no report, and would be replaced; name another file")
     return path
+
+
+def may_become_report(path: Path) -> bool:
+    """Tell whether a report may take a file's place: there is none, or it is JSON of ours.
+
+    Checkpoints, rules and the index of a checkpoint in pieces are not replaced by reports.
+    """
+    if not path.exists():
+        return not path.is_symlink()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return not head or (head.lstrip().startswith(b"{") and b'"weight_map"' not in head)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,7 @@ def run_through(
     gradients: GradientConsumer,
     dtype: FloatType,
     backward: Backward,
+    numbers: Mapping[CallKey, int] | None = None,
 ) -> dict[CallKey, list[Floor]]:
     """Run a network forward and backward once; arrays are shared, see `parity.record.run`.
 
@@ -142,6 +143,7 @@ def run_through(
             call that returned it; last with those of the inputs.
         dtype: The precision of the run.
         backward: Where to start, and in which mode.
+        numbers: See `parity.record.run`.
 
     Returns:
         Single-precision kernels by the call whose backward pass they ran in.
@@ -155,7 +157,7 @@ def run_through(
     watcher = _Watcher(backend, autograd, gradients)
     with (
         backend.running(network, dtype, gradients=True, training=backward.training),
-        observe(network, consumer, share=True, watch=watcher) as recorder,
+        observe(network, consumer, share=True, watch=watcher, numbers=numbers) as recorder,
         exact_kernels(network, dtype, recorder.noting),
     ):
         with explained(network, recorder):

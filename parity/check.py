@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from converters import RefusedError
 from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
+from parity.diagnose import diagnosed
 from parity.isolate import ISOLATION, isolated, wanted
 from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.reorder import could_be_reordered, in_another_order
 from parity.restore import random_numbers_restored
 from parity.result import ParityResult
 from parity.structure import structure_of
@@ -130,6 +132,9 @@ def _checked(
     structure = passes.weights.structure
     try:
         result = passes.backward() if "backward" in checks else passes.forward()
+        if could_be_reordered(result) and (other := passes.reordered()) is not passes:
+            passes = other
+            result = passes.backward() if "backward" in checks else passes.forward()
         if losses is not None and "loss" in checks:
             bounds = {"tol": passes.tol, "tol64": passes.tol64}
             result = replace(result, losses=check_losses(losses, passes.precisions, **bounds))
@@ -139,7 +144,7 @@ def _checked(
         found, notes = passes.weights.differences()
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return ParityResult(
+        refused = ParityResult(
             (),
             torch_only=structure.torch_only,
             paddle_only=structure.paddle_only,
@@ -148,18 +153,19 @@ def _checked(
             tol=passes.tol,
             tol64=passes.tol64,
         )
+        return diagnosed(refused, passes.weights, passes.inputs)
     result = replace(
         result,
         weights=found,
         notes=(*result.notes, *notes),
         versions=versions(),
         inputs=described(passes.inputs),
-        assumed=structure.assumed,
+        assumed=(*structure.assumed, *in_another_order(passes.numbers)),
         checks=tuple(dict.fromkeys(checks)),
     )
-    if not wanted(isolation, result):
-        return result
-    return isolated(result, passes.sources, structure.rename)
+    if wanted(isolation, result):
+        result = isolated(result, passes.sources, structure.rename)
+    return diagnosed(result, passes.weights, passes.inputs)
 
 
 def _refuse_missing(

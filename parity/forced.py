@@ -18,10 +18,13 @@ from parity.record import Record
 from parity.runs import Slot, aligned, lone, returned
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
     from parity.source import LiveRun, Source
+
+    #: Sees both sides of a start or an end of a call, torch's first, before values are exchanged.
+    Witness = Callable[[Event, Event], None]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class _Forcing:
     pairing: Pairing
     exchange_given: Container[CallKey]
     maps: FirstMaps
+    witness: Witness | None = None
     given: dict[CallKey, tuple[dict[str, Slot], str]] = field(default_factory=dict)
     returned: dict[CallKey, tuple[dict[str, Slot], str]] = field(default_factory=dict)
 
@@ -80,6 +84,8 @@ class _Forcing:
         ours = self.pairing.partner(theirs)
         if ours is None:
             return None
+        if self.witness is not None:
+            self.witness(ours, theirs)
         pairs = aligned(ours.inputs, theirs.inputs)
         slots, instead, stuck = _compared([pair for pair in pairs if None not in pair], self.maps)
         if any(array.dtype.kind == "b" for array in instead.values()):
@@ -92,6 +98,8 @@ class _Forcing:
         ours = self.pairing.partner(theirs)
         if ours is None:
             return None
+        if self.witness is not None:
+            self.witness(ours, theirs)
         slots, instead, stuck = _compared(returned(ours, theirs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead
@@ -131,6 +139,7 @@ def forced_run(
     rename: Mapping[str, str],
     exchange_given: Container[CallKey] = (),
     bound: float = np.inf,
+    witness: Witness | None = None,
 ) -> dict[CallKey, ForcedCall]:
     """Measure every paddle call's own error.
 
@@ -140,6 +149,7 @@ def forced_run(
         rename: Torch path prefix to paddle path prefix.
         exchange_given: The calls that also get torch's values for what they are given.
         bound: The first errors beyond it get a map; see `parity.runs.compare_runs`.
+        witness: Sees the values on both sides of every paired start and end.
 
     Returns:
         The paired calls in torch's order of completion.
@@ -150,7 +160,7 @@ def forced_run(
     with ours.paused(starts=True) as events:
         seen = _Events(events)
         pairing = Pairing(iter(seen), partners(ours.paths(), theirs.paths(), rename))
-        forcing = _Forcing(pairing, exchange_given, FirstMaps(bound))
+        forcing = _Forcing(pairing, exchange_given, FirstMaps(bound), witness)
         theirs.stream(forcing.on_return, forcing.on_start)
         pairing.left_over()
     calls = [_call(key, forcing, seen) for key in pairing.order if key in forcing.returned]

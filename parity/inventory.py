@@ -98,12 +98,27 @@ class Inventory:
 
     def is_part(self, path: str) -> bool:
         """Tell whether a unit lies inside another that the frameworks split up differently."""
-        parents = (unit for unit in self.units.values() if unit.path != path)
-        return any(u.signature[0] in SPLIT and _within(path, u.path) for u in parents)
+        outer = (self.units[one] for one in _outer(path) if one in self.units)
+        return any(unit.signature[0] in SPLIT for unit in outer)
 
     def inside(self, path: str) -> frozenset[str]:
         """Give the paths of the units below a module."""
-        return frozenset(unit for unit in self.units if unit != path and _within(unit, path))
+        return self._inside.get(path, frozenset())
+
+    @cached_property
+    def _inside(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for unit in self.units:
+            for path in _outer(unit):
+                found.setdefault(path, set()).add(unit)
+        return {path: frozenset(units) for path, units in found.items()}
+
+
+def _outer(path: str) -> Iterator[str]:
+    """Yield the paths of the modules around a module, from within."""
+    while path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _within(path: str, outer: str) -> bool:

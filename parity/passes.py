@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.parameter_gradients import parameter_errors
 from parity.precision import TOLERANCE_TRAINING
+from parity.reorder import renumbered
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
 from parity.training.run import judged_steps, train
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.comparison import StepResult
+    from parity.record import CallKey
     from parity.result import ParityResult
     from parity.runs import RunErrors
     from parity.source import Source
@@ -73,6 +75,13 @@ class Carried:
         found, notes = self.differences()
         return not found and not notes and self.converted is None
 
+    def right(self) -> dict[str, np.ndarray] | None:
+        """Convert the caller's weights; None where the converter cannot."""
+        try:
+            return self._converted(self.torch_module, self.paddle_layer)
+        except ConverterError:
+            return None
+
     def _converted(self, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
         keys = self.keys
         return crossing.transfer(
@@ -115,6 +124,7 @@ class Passes:
         precisions: Which are run, in this order.
         folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
             side, and nothing is kept.
+        numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
     """
 
     weights: Carried
@@ -124,6 +134,7 @@ class Passes:
     tol64: float
     precisions: Sequence[FloatType]
     folder: Path | None = None
+    numbers: Mapping[CallKey, int] = field(default_factory=dict)
 
     def forward(self) -> ParityResult:
         """Run forward only."""
@@ -175,6 +186,14 @@ class Passes:
         found, notes = judged_steps(runs, tol=self.tol, tol64=TOLERANCE_TRAINING)
         return found, list(notes)
 
+    def reordered(self) -> Passes:
+        """Find out which calls are made in another order; without any, this itself."""
+        dtype = self.precisions[0]
+        ours, theirs = self.weights.copies(dtype)
+        runs = LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
+        numbers = renumbered(*runs, self.rename)
+        return replace(self, numbers=numbers) if numbers else self
+
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
@@ -186,7 +205,8 @@ class Passes:
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
     ) -> tuple[Source, LiveRun]:
-        ours, theirs = (LiveRun(network, self.inputs, dtype) for network in networks)
+        ours = LiveRun(networks[0], self.inputs, dtype)
+        theirs = LiveRun(networks[1], self.inputs, dtype, self.numbers)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

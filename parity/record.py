@@ -67,6 +67,7 @@ class Record:
         floors: Single-precision kernels that its own forward called in a float64 run.
         around: Gives what the call was given and what its last child returned, as long as the
             arrays hold: what an index among its outputs may point into.
+        sources: The calls that had returned what it was given, as far as any had.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Record:
     weights: bool
     floors: tuple[Floor, ...] = ()
     around: Callable[[], list[np.ndarray]] = field(default=list, repr=False, compare=False)
+    sources: tuple[CallKey, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> CallKey:
@@ -154,6 +156,7 @@ class _Call:
             exchanged.
         exchanged: What its caller gave it, what it works on instead, and the version of that.
         floors: See `Record.floors`.
+        sources: See `Record.sources`.
         given: The tensors it was given, which its caller holds as well.
         last: What the last of its children returned.
     """
@@ -164,6 +167,7 @@ class _Call:
     versions: dict[int, int] = field(default_factory=dict)
     exchanged: list[tuple[Any, Any, int]] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    sources: tuple[CallKey, ...] = ()
     given: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
 
@@ -175,6 +179,7 @@ class _Returned:
     tensor: weakref.ref[Any]
     version: int
     array: np.ndarray
+    key: CallKey
 
 
 @dataclass(frozen=True)
@@ -197,8 +202,10 @@ class Recorder:
         share: bool = False,
         given: GivenConsumer | None = None,
         watch: Watch | None = None,
+        numbers: Mapping[CallKey, int] | None = None,
     ) -> None:
         """Start with nothing called; see `run` for the arguments."""
+        self._numbers = numbers or {}
         self._share = share
         self._watch = watch
         self._backend = backend
@@ -229,10 +236,13 @@ class Recorder:
 
     def enter(self, path: str, module: Any, arguments: Any) -> Any:
         """Open a call; give the arguments that it is to have instead of its own, or None."""
-        call = _Call((path, self._calls[path]), module)
+        number = self._calls[path]
+        call = _Call((path, self._numbers.get((path, number), number)), module)
         self._calls[path] += 1
         tensors = list(flatten(arguments, self._backend.is_tensor))
         call.given = [tensor for _, tensor in tensors]
+        known = (self._known(tensor) for tensor in call.given)
+        call.sources = tuple(found.key for found in known if found is not None)
         if self._given is None:
             call.inputs = self._fresh(tensors)
             new = None
@@ -256,6 +266,7 @@ class Recorder:
             # It raised, and its caller caught that.
             call = self._running.pop()
         tensors = list(flatten(output, self._backend.is_tensor))
+        values = (Value(slot, self._keep(tensor, call.key)) for slot, tensor in tensors)
         if self._watch is not None:
             self._watch(call.key, tensors)
         reply = self._consumer(
@@ -263,13 +274,14 @@ class Recorder:
                 path=call.key[0],
                 kind=type(module).__name__,
                 call=call.key[1],
-                outputs=tuple(Value(slot, self._keep(tensor)) for slot, tensor in tensors),
+                outputs=tuple(values),
                 inputs=call.inputs,
                 parent=self._parent,
                 leaf=self._backend.is_leaf(module),
                 weights=self._backend.holds_weights(module),
                 floors=tuple(call.floors),
                 around=partial(self._views, call),
+                sources=call.sources,
             )
         )
         call.given, call.last = [], []
@@ -345,19 +357,19 @@ class Recorder:
             else:
                 # A tensor of its own: writing could reach a parameter, or what it is a view of.
                 new[slot] = self._backend.like(tensor, reply[slot])
-                self._keep(new[slot])
+                self._keep(new[slot], call.key)
         return new
 
-    def _keep(self, tensor: Any) -> np.ndarray:
+    def _keep(self, tensor: Any, key: CallKey) -> np.ndarray:
         # A container mostly returns what its last child did: that copy serves both.
         known = self._known(tensor)
         if known is not None:
             return known.array
-        view, key = self._backend.view(tensor), id(tensor)
+        view, place = self._backend.view(tensor), id(tensor)
         array = view if self._share else view.copy()
         # Forgotten with its tensor: the memory held is that of the tensors alive.
-        reference = weakref.ref(tensor, lambda gone: self._forget(key, gone))
-        self._returned[key] = _Returned(reference, self._backend.version(tensor), array)
+        reference = weakref.ref(tensor, lambda gone: self._forget(place, gone))
+        self._returned[place] = _Returned(reference, self._backend.version(tensor), array, key)
         return array
 
     def _current(self, tensor: Any) -> np.ndarray:
@@ -384,6 +396,7 @@ def observe(
     share: bool = False,
     given: GivenConsumer | None = None,
     watch: Watch | None = None,
+    numbers: Mapping[CallKey, int] | None = None,
 ) -> Iterator[Recorder]:
     """Hand every module call inside the context to a consumer.
 
@@ -394,12 +407,13 @@ def observe(
         share: See `run`.
         given: See `run`.
         watch: Shown the tensors that each call returned, by slot.
+        numbers: See `run`.
 
     Yields:
         The recorder, which knows the call under way.
     """
     backend = backend_of(network)
-    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch)
+    recorder = Recorder(backend, consumer, share=share, given=given, watch=watch, numbers=numbers)
     with ExitStack() as hooks:
         for path, module in backend.modules(network):
             hooks.callback(backend.before(module, _entering(recorder, path, module)))
@@ -423,6 +437,7 @@ def run(
     *,
     share: bool = False,
     given: GivenConsumer | None = None,
+    numbers: Mapping[CallKey, int] | None = None,
 ) -> None:
     """Run a network once in evaluation mode and hand every module call to a consumer.
 
@@ -436,6 +451,7 @@ def run(
             hold only until the consumer returns. See `Record.kept`.
         given: Called with each call as it starts; the values that it gives back take the place of
             those that the call was given. Records then list no inputs.
+        numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
 
     Raises:
         NetworkError: The network's forward raised.
@@ -445,7 +461,7 @@ def run(
     positional, named = split(tensors, as_arguments(inputs).names)
     with (
         backend.running(network, dtype),
-        observe(network, consumer, share=share, given=given) as recorder,
+        observe(network, consumer, share=share, given=given, numbers=numbers) as recorder,
         exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),
     ):

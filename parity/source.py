@@ -12,6 +12,8 @@ from parity.paused import PausedRun
 from parity.record import NetworkError, never_called, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from parity.backends import FloatType
@@ -76,11 +78,13 @@ class LiveRun(Source):
         network: A torch Module or paddle Layer that has the dtype already.
         inputs: Its arguments.
         dtype: The precision of the run.
+        numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
     """
 
     network: Any
     inputs: tuple[np.ndarray, ...]
     dtype: FloatType
+    numbers: Mapping[CallKey, int] | None = None
 
     def paths(self) -> set[str]:
         """Give the paths of all modules."""
@@ -88,13 +92,23 @@ class LiveRun(Source):
 
     def stream(self, consumer: Consumer, given: GivenConsumer | None = None) -> None:
         """Run through; values that the consumers give back take the place of the network's own."""
-        run(self.network, self.inputs, consumer, self.dtype, share=True, given=given)
+        run(
+            self.network,
+            self.inputs,
+            consumer,
+            self.dtype,
+            share=True,
+            given=given,
+            numbers=self.numbers,
+        )
 
     def stream_through(
         self, consumer: Consumer, gradients: GradientConsumer, backward: Backward
     ) -> dict[CallKey, list[Floor]]:
         """Run through, forward and backward."""
-        return run_through(self.network, self.inputs, consumer, gradients, self.dtype, backward)
+        return run_through(
+            self.network, self.inputs, consumer, gradients, self.dtype, backward, self.numbers
+        )
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List modules with weights that are not among those called."""

@@ -17,6 +17,7 @@ from converters.command_line import (
     show,
     write_json,
 )
+from converters.errors import RefusedError
 from converters.layouts.names import NAMINGS
 from stdc_port.spec import VARIANTS
 
@@ -127,7 +128,7 @@ def convert_command(
     it is, is told by its content. Nothing in it is run. Neither framework is needed.
     """
     with errors_as_exit_codes():
-        report = convert(source, target, quiet=quiet, **options)
+        report = convert(source, target, json_path=json_path, quiet=quiet, **options)
         if json_path is not None:
             write_json(json_path, report.to_json())
     if not quiet:
@@ -149,10 +150,13 @@ def convert(
     strict: bool,
     force: bool,
     verify: bool,
+    json_path: Path | None,
     quiet: bool,
     **options: Any,
 ) -> ConversionReport:
     """Plan, and unless it is a dry run carry out, with a progress bar.
+
+    A refusal leaves its plan in the report, so that no older report stays in its place.
 
     Raises:
         RefusedError: the plan has problems and ``strict`` holds.
@@ -162,14 +166,22 @@ def convert(
     hashing = digest_of(source)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from converters.convert import default_target, plan_file
-    from converters.execution import execute, report_of, unwritten, written_entries
+    from converters.execution import execute, report_of, unwritten, writer_for, written_entries
+    from converters.files import check_target
     from converters.user_rules import read_rules
 
     rules = read_rules(rules_path) if rules_path else None
     plan = plan_file(source, target=model, rules=rules, hashing=hashing, **options)
     path = default_target(source, target, plan.to)
     if dry_run:
+        writer_for(plan, path)
+        check_target(path, plan.checkpoint.files, force=force)
         return report_of(plan, unwritten(path))
     steps = (1 + verify) * sum(len(entry.targets) for entry in written_entries(plan))
-    with progress_bar("converting", steps, quiet=quiet) as progress:
-        return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+    try:
+        with progress_bar("converting", steps, quiet=quiet) as progress:
+            return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+    except RefusedError:
+        if json_path is not None:
+            write_json(json_path, report_of(plan, unwritten(path)).to_json())
+        raise

@@ -283,3 +283,31 @@ def test_ties_in_top_k_and_by_rounding_are_named() -> None:
     assert rounded
     assert rounded.layers[0].state is State.ROUNDING
     assert "a tie" in rounded.layers[0].reason
+
+
+def test_a_shared_activation_that_is_called_in_another_order() -> None:
+    def ours_body(m: Any, x: Any) -> Any:
+        left = m.act(m.a(x))
+        return m.act(m.b(x)) * 2 + left
+
+    def theirs_body(m: Any, x: Any) -> Any:
+        right = m.act(m.b(x))
+        return right * 2 + m.act(m.a(x))
+
+    def crossed(m: Any, x: Any) -> Any:
+        right = m.act(m.b(x))
+        return right + m.act(m.a(x)) * 2
+
+    def net(side: Any, body: Any, linear: Any, act: Any) -> Any:
+        return side(body, a=linear(8, 8), b=linear(8, 8), act=act)
+
+    ours = net(Torch, ours_body, torch.nn.Linear, torch.nn.ReLU())
+    result = holds(ours, net(Paddle, theirs_body, paddle.nn.Linear, paddle.nn.ReLU()),
+                   checks=("forward", "backward"))  # fmt: skip
+    assert {pair.how for pair in result.assumed} == {"by what it was given"}
+    wrong = check(ours, net(Paddle, crossed, paddle.nn.Linear, paddle.nn.ReLU()))
+    assert [layer.name for layer in wrong.faulty] == [""]
+    other = check(ours, net(Paddle, theirs_body, paddle.nn.Linear, paddle.nn.LeakyReLU(0.1)))
+    assert [(layer.name, layer.call) for layer in other.faulty] == [("act", 0), ("act", 1)]
+    # In the same order nothing is assumed.
+    assert not check(ours, net(Paddle, ours_body, paddle.nn.Linear, paddle.nn.ReLU6())).assumed

@@ -132,3 +132,34 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 2, result.output
         assert result.stderr.count("\n") == 1
+
+
+UNUSED = ("conv_out_sp16", "conv_out_sp8", "conv_out_sp4", "conv_out_sp2")
+CLASSIFIER = ("conv_last", "fc", "bn", "dropout", "linear")
+
+
+def port(*, exclusive: bool) -> Any:
+    """Paddle's network without the heads and aliases that evaluation does not use."""
+    theirs = paddle_nets.build("stdc1-seg", num_classes=7)
+    for holder, names in ((theirs, UNUSED), (theirs.cp.backbone, CLASSIFIER)):
+        for name in names:
+            delattr(holder, name)
+    for layer in theirs.sublayers():
+        if isinstance(layer, paddle.nn.AvgPool2D):
+            layer.exclusive = exclusive
+    return theirs
+
+
+def test_the_authors_aliases_and_unused_heads_need_nothing_hand_made() -> None:
+    ours, _ = pair("stdc1-seg")
+    result = check_parity(ours, port(exclusive=False), random_input(SIZE))
+    assert result, result.failures
+    assert "cp.backbone.linear" in result.never_called
+    wrong = check_parity(ours, port(exclusive=True), random_input(SIZE))
+    pools = [f"cp.backbone.features.{block}.skip" for block in (2, 4, 6)]
+    # All three by themselves, and nothing that merely inherits.
+    assert [layer.name for layer in wrong.faulty] == pools
+    assert wrong.first_divergence is wrong.faulty[0]
+    others = [layer for layer in wrong.layers if layer not in wrong.faulty]
+    assert max(layer.own64 for layer in others) < 1e-13
+    assert sum(not layer.state.passes for layer in wrong.layers) > 50

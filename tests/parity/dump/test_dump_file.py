@@ -34,7 +34,7 @@ def test_a_dump_gives_back_every_record(torch_dump: Path, dtype: Any) -> None:
     assert len(stored) == len(live.records) == 10
     for one, other in zip(stored, live.records, strict=True):
         for field in dataclasses.fields(other):
-            if field.name not in ("inputs", "outputs"):
+            if field.compare and field.name not in ("inputs", "outputs"):
                 assert getattr(one, field.name) == getattr(other, field.name)
         for kept, was in zip(one.inputs + one.outputs, other.inputs + other.outputs, strict=True):
             assert kept.slot == was.slot

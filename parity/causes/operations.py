@@ -1,0 +1,194 @@
+"""Functional operations: one name in both frameworks, and what a difference in them is called."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from parity.functional.trace import Operation, Trace
+
+_NAMES = {
+    **dict.fromkeys(("cat", "concatenate", "hstack"), "concat"),
+    **dict.fromkeys(("truediv", "divide"), "div"),
+    **dict.fromkeys(("multiply",), "mul"),
+    **dict.fromkeys(("subtract",), "sub"),
+    **dict.fromkeys(("permute", "swapaxes", "swapdims", "movedim", "t", "moveaxis"), "transpose"),
+    **dict.fromkeys(
+        ("view", "flatten", "unsqueeze", "squeeze", "unflatten", "expand_dims"), "reshape"
+    ),
+    **dict.fromkeys(("amax",), "max"),
+    **dict.fromkeys(("amin",), "min"),
+    **dict.fromkeys(("upsample",), "interpolate"),
+    **dict.fromkeys(("masked_fill", "masked_fill_"), "where"),
+    **dict.fromkeys(("bmm", "mm"), "matmul"),
+    **dict.fromkeys(("swish",), "silu"),
+    **dict.fromkeys(("narrow", "index_select", "slice", "select", "gather"), "getitem"),
+    **dict.fromkeys(("split", "chunk", "tensor_split", "unbind"), "split"),
+}
+ACTIVATIONS = frozenset(
+    {
+        *("relu", "relu6", "leaky_relu", "leakyrelu", "prelu", "rrelu", "elu", "selu", "celu"),
+        *("gelu", "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "tanhshrink"),
+        *("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink"),
+        *("log_sigmoid", "logsigmoid"),
+    }
+)
+SOFTMAXES = frozenset({"softmax", "log_softmax", "logsoftmax"})
+REDUCTIONS = frozenset(
+    {
+        *("mean", "max", "min", "sum", "prod", "logsumexp", "median"),
+        *(f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+        *(f"adaptive{kind}pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+    }
+)
+POOLS = frozenset(f"{kind}_pool{n}d" for kind in ("avg", "max", "lp") for n in (1, 2, 3))
+SHAPES = frozenset({"reshape", "transpose"})
+ARITHMETIC = frozenset({"add", "sub", "mul", "div", "scale"})
+DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"})
+RECURRENT = frozenset({"LSTM", "GRU", "RNN", "SimpleRNN"})
+_ALIKE = {
+    "concat": "concat-order",
+    "gelu": "gelu-approximate",
+    "pad": "pad-order",
+    "reshape": "reshape-order",
+    "transpose": "reshape-order",
+    "matmul": "operands-exchanged",
+    **dict.fromkeys(ACTIVATIONS - {"gelu"}, "activation-slope"),
+    **dict.fromkeys(SOFTMAXES, "softmax-axis"),
+    **dict.fromkeys(DROPOUTS, "dropout-on"),
+    **dict.fromkeys(REDUCTIONS, "reduction-axis"),
+}
+
+
+def canonical(operation: Operation) -> str:
+    """Give an operation's name as both frameworks share it."""
+    name = operation.name.strip("_").lower()
+    if operation.name.startswith("__") and name != "invert":
+        bare = name.removeprefix("i")
+        bare = bare.removeprefix("r") if bare.startswith("r") else bare
+        name = bare if bare in {*ARITHMETIC, "truediv", "pow", "matmul"} else name
+    return _NAMES.get(name, name)
+
+
+def cause_of(found: Operation | None, wanted: Operation | None, theirs: Trace) -> str:
+    """Name what it means that paddle has one operation where torch has another."""
+    if found is None:
+        assert wanted is not None  # noqa: S101 - one of the two is there
+        return _dropped(wanted)
+    if wanted is None:
+        name = canonical(found)
+        return "dropout-on" if name in DROPOUTS else "function-added"
+    one, other = canonical(found), canonical(wanted)
+    if one in ARITHMETIC and other in ARITHMETIC:
+        return _arithmetic(found, theirs)
+    return _alike(one, found, wanted, theirs) if one == other else _unlike(one, other)
+
+
+def _alike(name: str, found: Operation, wanted: Operation, theirs: Trace) -> str:
+    """Name a difference between two operations of one name."""
+    if name == "interpolate":
+        return _resize(found, wanted)
+    if name == "where":
+        return _mask(found, wanted)
+    if name == "getitem":
+        return _taken(found, theirs)
+    return _ALIKE.get(name, "argument-different")
+
+
+def _unlike(one: str, other: str) -> str:
+    families = (
+        (SHAPES, "reshape-order"),
+        (ACTIVATIONS | SOFTMAXES, "activation-different"),
+        (POOLS, "pool-kind"),
+        (REDUCTIONS | {"getitem"}, "reduction-kind"),
+    )
+    named = (cause for family, cause in families if one in family and other in family)
+    return next(named, "dropout-on" if one in DROPOUTS else "function-different")
+
+
+def _dropped(wanted: Operation) -> str:
+    name = canonical(wanted)
+    if name in ACTIVATIONS | SOFTMAXES:
+        return "activation-dropped"
+    if name == "where":
+        return "mask-dropped"
+    if name in SHAPES:
+        return "reshape-order"
+    if name in ("add", "mul") and len(wanted.given) > 1:
+        return "branch-dropped"
+    return "scale-different" if name in ARITHMETIC else "function-dropped"
+
+
+def _resize(found: Operation, wanted: Operation) -> str:
+    ours, theirs = named_arguments(wanted), named_arguments(found)
+    if str(ours.get("mode", "nearest")) != str(theirs.get("mode", "nearest")).lower():
+        return "resize-mode"
+    if bool(ours.get("align_corners")) != bool(theirs.get("align_corners")):
+        return "resize-align-corners"
+    return "align-mode" if theirs.get("align_mode") else "resize-size"
+
+
+def _mask(found: Operation, wanted: Operation) -> str:
+    """An inverted mask takes each value where the other was to stand."""
+    masks = [t.array for t in found.given if t.array.dtype.kind == "b"]
+    values = [t.array for t in found.given if t.array.dtype.kind != "b"]
+    if len(masks) == 1 and len(values) == 2:
+        inverted = np.where(masks[0], values[1], values[0])
+        if any(np.array_equal(inverted, t.array) for t in wanted.outputs):
+            return "mask-inverted"
+    shape = found.outputs[0].array.shape
+    differ = found.outputs[0].array != np.broadcast_to(wanted.outputs[0].array, shape)
+    return "mask-inverted" if bool(np.all(differ)) else "mask-different"
+
+
+def _taken(found: Operation, theirs: Trace) -> str:
+    source = found.given[0].identity if found.given else 0
+    for operation in theirs.operations:
+        if operation.name in RECURRENT and any(t.identity == source for t in operation.outputs):
+            return "state-taken"
+    return "crop-shifted"
+
+
+def _arithmetic(found: Operation, theirs: Trace) -> str:
+    given = {tensor.identity for tensor in theirs.given}
+    first = found.given and found.given[0].identity in given
+    image = bool(first) and found.given[0].array.ndim == 4 and found.given[0].array.shape[1] <= 4
+    return "input-normalisation" if image else "scale-different"
+
+
+def named_arguments(operation: Operation) -> dict[str, Any]:
+    """Give an operation's arguments by name, as far as its function tells them."""
+    args, kwargs = operation.arguments
+    try:
+        assert operation.function is not None  # noqa: S101 - a child has no signature of interest
+        bound = inspect.signature(operation.function).bind(*args, **kwargs)
+    except (TypeError, ValueError, AssertionError):
+        return dict(kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def described(operation: Operation | None) -> str:
+    """Spell an operation for people, tensors by their shapes."""
+    if operation is None:
+        return "nothing"
+    if operation.child:
+        return f"its layer {operation.child}"
+    args, kwargs = operation.arguments
+    parts = [_spelt(value) for value in args]
+    parts += [f"{name}={_spelt(value)}" for name, value in kwargs.items() if value is not None]
+    return f"{operation.name.strip('_')}({', '.join(parts)})"
+
+
+def _spelt(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return "×".join(str(n) for n in value.shape) or "a number"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_spelt(item) for item in value)}]"
+    if isinstance(value, slice):
+        ends = ("" if end is None else str(end) for end in (value.start, value.stop))
+        return ":".join(ends)
+    return repr(value)

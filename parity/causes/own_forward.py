@@ -1,0 +1,72 @@
+"""From a suspect whose own forward is at fault to diagnoses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parity.backends import backend_of
+from parity.causes.forward import explain
+from parity.causes.settings import MEASURED
+from parity.functional.paddle_trace import trace_paddle
+from parity.functional.torch_trace import trace_torch
+from parity.result import Diagnosis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from parity.backends import FloatType
+    from parity.causes.forward import Finding
+    from parity.functional.trace import Trace
+    from parity.suspect import Suspect
+
+
+def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis]:
+    """Compare the operations of both forwards on torch's values.
+
+    Args:
+        suspect: The call.
+        theirs_of: Gives a child's path below the paddle layer for its path below torch's.
+    """
+    dtype: FloatType = "float64" if suspect.double else "float32"
+    backend = backend_of(suspect.paddle_layer)
+    with backend.exact_kernels(lambda: lambda _: None):
+        try:
+            ours = trace_torch(suspect.torch_module, suspect.torch_arguments, dtype)
+            ours = _renamed(ours, theirs_of)
+            theirs = trace_paddle(suspect.paddle_layer, suspect.arguments, _outputs(ours), dtype)
+        except Exception:  # noqa: BLE001 - a forward that cannot be run alone stays unexplained
+            return []
+        with backend.running(suspect.paddle_layer, dtype):
+            findings = explain(ours, theirs)
+    return [_diagnosis(suspect, finding) for finding in findings]
+
+
+def _renamed(trace: Trace, theirs_of: Callable[[str], str]) -> Trace:
+    from dataclasses import replace
+
+    operations = [
+        replace(one, child=theirs_of(one.child)) if one.child else one for one in trace.operations
+    ]
+    return replace(trace, operations=operations)
+
+
+def _outputs(trace: Trace) -> Callable[[str, int], Mapping[str, np.ndarray] | None]:
+    found: dict[str, list[dict[str, np.ndarray]]] = {}
+    for operation in trace.operations:
+        if operation.child:
+            values = {tensor.slot: tensor.array for tensor in operation.outputs}
+            found.setdefault(operation.child, []).append(values)
+    return lambda path, call: dict(enumerate(found.get(path, []))).get(call)
+
+
+def _diagnosis(suspect: Suspect, finding: Finding) -> Diagnosis:
+    what = "with torch's result in its place, what the forward hands over is torch's"
+    return Diagnosis(
+        cause=finding.cause,
+        layer=suspect.key[0],
+        evidence=f"{finding}; {what}",
+        mend=finding.mend,
+        source=MEASURED,
+    )

@@ -15,9 +15,10 @@ if TYPE_CHECKING:  # rich is loaded where something is shown
 # Columns of numbers.
 RIGHT = (1,)
 MEANING = {
-    "copy": "same elements",
+    "copy": "as it is",
     "rename": "other name, same elements",
-    "transpose": "weight of a Linear, its two axes exchanged",
+    "transpose": "Linear weight, [out, in] → [in, out]",
+    "reshape": "same elements, other axes",
     "split": "one tensor into its parts",
     "merge": "parts into one tensor",
     "fold": "in-place ABN scale folded into plain BN",

@@ -50,9 +50,12 @@ def diff_checkpoints(
         progress: told each key.
 
     Raises:
-        InputError: the frameworks differ and the network is not known, or a network is given
-            although they do not.
+        InputError: the frameworks differ and the network is not known, a network is given although
+            they do not, or another dict of a file might be meant.
     """
+    for file in (a, b):
+        if file.doubt:
+            raise InputError(f"{file.path}: {file.doubt}")
     pairing = _Pairing(tolerance, target, rules or UserRules(), progress)
     if a.framework == b.framework:
         if target is not None:
@@ -163,7 +166,7 @@ def paired(
     differing, largest, scale = deviation(array, head.type, found, tensor.type)
     relative = None if largest is None else largest / scale if scale else largest
     close = tolerance > 0 and relative is not None and relative <= tolerance
-    state = "type" if not same_type else "close" if close else "values"
+    state = "close" if close else "values" if same_type else "type"
     reason = "" if same_type else f"{head.type.name} against {tensor.dtype}"
     if same_type and not differing:
         reason = "the same values in other bits"

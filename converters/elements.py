@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from converters.bits import equal_bits
-from converters.checkpoint import LazyTensor
+from converters.checkpoint import Checkpoint, LazyTensor
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
 from converters.errors import ConverterError, RefusedError
@@ -44,7 +44,8 @@ def target_arrays(source: Tensors, entry: Entry) -> dict[str, np.ndarray]:
             changed = narrowed(change(to_float64(array, found), BY_NAME["float64"]), dtype)
     except OverflowError as error:
         problem = f"{entry.source!r}: {error}; use --dtype keep or bfloat16"
-        raise RefusedError("not converted, 1 problem:", [problem]) from error
+        where = f"{source.place}: " if isinstance(source, Checkpoint) else ""
+        raise RefusedError(f"{where}not converted, 1 problem:", [problem]) from error
     parts = changed if len(entry.targets) > 1 else (changed,)
     return {key: part.reshape(entry.shape) for key, part in zip(entry.targets, parts, strict=True)}
 

@@ -8,7 +8,7 @@ from converters.bits import equal_bits
 from converters.checkpoint import LazyTensor
 
 ACTIONS = (
-    *("copy", "rename", "transpose", "reshape", "split", "merge", "fold"),
+    *("copy", "rename", "transpose", "split", "merge", "fold"),
     *("alias", "drop", "missing"),
 )
 Keys = str | tuple[str, ...] | None

@@ -20,6 +20,7 @@ class RefusedError(ConverterError):
         problems: every reason, one line each.
     """
 
-    def __init__(self, summary: str, problems: Sequence[str]) -> None:
+    def __init__(self, summary: str, problems: Sequence[str], mend: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join([summary, *(f"  {problem}" for problem in self.problems)]))
+        lines = [summary, *(f"  {problem}" for problem in self.problems)]
+        super().__init__("\n".join([*lines, mend] if mend else lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -54,6 +55,7 @@ class Inspection:
         content: which part of it the file holds, '' if all.
         unknown: why the network could not be told, '' if it could.
         kinds: number of layers per kind; in an unknown network as their tensors tell it.
+        doubts: what else layers could be, by how many could.
         dtypes: number of tensors per element type, aliases left out.
         tensors: every key.
         skipped: other content, in words.
@@ -71,6 +73,7 @@ class Inspection:
     content: str
     unknown: str
     kinds: dict[str, int]
+    doubts: dict[str, int]
     dtypes: dict[str, int]
     tensors: tuple[TensorFacts, ...]
     skipped: dict[str, str]
@@ -107,6 +110,8 @@ class Inspection:
         if self.unknown:
             yield f"          {self.unknown}"
         yield f"layers    {counted(self.kinds) or 'unknown'}"
+        for doubt, count in self.doubts.items():
+            yield f"doubt     {count} {'layer' if count == 1 else 'layers'}: {doubt}"
         yield f"tensors   {len(self.tensors) - self.aliases}, {size(total)}: " + counted(
             self.dtypes
         )
@@ -148,6 +153,7 @@ def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspectio
         content=layout.content,
         unknown=unknown,
         kinds=dict(Counter(layer.kind for layer in layout.layers if not layer.spare)),
+        doubts=dict(doubts_of(layout)),
         dtypes=dict(Counter(tensor.dtype for tensor in tensors if not tensor.alias_of)),
         tensors=tensors,
         skipped=dict(checkpoint.skipped),
@@ -166,6 +172,16 @@ def layout_of(checkpoint: Checkpoint) -> tuple[Layout, str]:
         other: Framework = "torch" if checkpoint.framework == "paddle" else "paddle"
         told = plan_conversion(checkpoint, to=other, arch="generic").layout
         return told, str(error).removeprefix(f"{checkpoint.path}: ")
+
+
+def doubts_of(layout: Layout) -> Counter[str]:
+    """Return what was assumed of layers, or not told at all, with how many it concerns."""
+    found: Counter[str] = Counter()
+    for layer in layout.layers:
+        rows = (row.doubt for row in layer.rows)
+        for line in filter(None, (layer.assumption, *layer.problems, *rows)):
+            found[re.sub(f"^{re.escape(repr(layer.path))}:? ?(is )?", "", line)] += 1
+    return found
 
 
 def tensor_facts(checkpoint: Checkpoint) -> Iterator[TensorFacts]:

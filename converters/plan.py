@@ -16,6 +16,7 @@ from converters.planning.engine import plan_entries
 from converters.planning.hints import ASSUMED, hints
 from converters.planning.settle import settle_layout
 from converters.planning.source import Source, without_prefix
+from converters.planning.suggested import suggested
 from converters.planning.target_names import named
 from converters.user_rules import UserRules
 
@@ -48,6 +49,7 @@ class ConversionPlan:
         inexact: what the target's network computes differently, one line each.
         allowed: the user allows it to.
         hints: what to know when the target is loaded, one line each.
+        mend: rules that would confirm what was assumed, ready to be pasted.
     """
 
     checkpoint: Checkpoint
@@ -60,6 +62,7 @@ class ConversionPlan:
     inexact: tuple[str, ...] = ()
     allowed: bool = False
     hints: tuple[str, ...] = ()
+    mend: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -89,7 +92,7 @@ class ConversionPlan:
         if self.problems:
             said = f"{self.checkpoint.place}: not converted, {len(self.problems)} problem(s)"
             how = f"; {ASSUMED}" if ASSUMED in self.hints else ""
-            raise RefusedError(f"{said}{how}:", self.problems)
+            raise RefusedError(f"{said}{how}:", self.problems, self.mend)
 
 
 def plan_conversion(
@@ -132,7 +135,10 @@ def plan_conversion(
     if target is not None and framework_of(target) != to:
         raise InputError(f"the target network is {framework_of(target)}'s; to={to!r} needs {to}'s")
     source = Source.of(checkpoint, origin, rules or UserRules())
-    source = source.native() if target is None else source.within(keys_of(target))
+    if target is not None:
+        source = source.within(keys_of(target))
+    elif arch != "generic":
+        source = source.native()
     known = settle_layout(source, arch, target, variant)
     aim = aim_at(source, known, layout, to)
     source = replace(source, dropped={**source.dropped, **aim.dropped})
@@ -151,6 +157,7 @@ def plan_conversion(
         aim.inexact,
         allow_inexact,
         tuple(hints(target_side.entries, aim.layout, to, target)),
+        suggested(source, aim.layout),
     )
 
 

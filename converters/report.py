@@ -15,10 +15,9 @@ if TYPE_CHECKING:  # rich is loaded where something is shown
 # Columns of numbers.
 RIGHT = (1,)
 MEANING = {
-    "copy": "as it is",
+    "copy": "same elements",
     "rename": "other name, same elements",
-    "transpose": "Linear weight, [out, in] → [in, out]",
-    "reshape": "same elements, other axes",
+    "transpose": "weight of a Linear, its two axes exchanged",
     "split": "one tensor into its parts",
     "merge": "parts into one tensor",
     "fold": "in-place ABN scale folded into plain BN",

@@ -163,9 +163,9 @@ TRANSFORMS = {
     "transpose": Transform("transpose", _reversed, _reversed, _transposed, _transposed, axes=2),
     # In-place ABN multiplies by |weight| + eps; plain BN by its weight. mapillary/inplace_abn 92.
     "fold": Transform("fold", _unchanged, _unchanged, _fold, None, exact=False, slope=np.sign),
-    # The same elements in the same order; the entry says in which shape.
-    "flatten": Transform("reshape", _flat, None, _same, _same),
-    "row": Transform("reshape", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),
+    # The same elements in the same order: a copy, of which the entry says the shape.
+    "flatten": Transform("copy", _flat, None, _same, _same),
+    "row": Transform("copy", lambda shape: (1, *shape), lambda shape: shape[1:], _same, _same),
     "split": Transform("split", _third, _tripled, _split, _merge, "merge"),
     "split_transpose": Transform(
         "split",

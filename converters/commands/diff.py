@@ -20,6 +20,7 @@ EXAMPLE = """
 Examples:
   stdc-convert diff model.pth model.pdparams
   stdc-convert diff a.pth b.pth --tol 1e-6
+  stdc-convert diff run.pth run.pth --key-a model --key-b ema --tol 0.01
   stdc-convert diff resnet50.pth resnet50.pdparams --model paddle.vision.models:resnet50
 
 \b
@@ -35,8 +36,8 @@ Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is 
     "tolerance",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="Count a tensor as close if max|a-b| is at most this part of max|a|; 0 asks for equal "
-    "bits.",
+    help="Count a tensor as close, of whatever types, if max|a-b| is at most this part of max|a|; "
+    "0 asks for equal bits.",
 )
 @click.option(
     "--model",
@@ -50,12 +51,16 @@ Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is 
     type=click.Path(path_type=Path),
     help="Renames, drops and layer kinds, as for converting A.",
 )
+@click.option("--key-a", metavar="PATH", help="Dict inside A to take, as in model.ema.")
+@click.option("--key-b", metavar="PATH", help="Dict inside B to take.")
 @common_options
 def diff_command(
     first: Path,
     second: Path,
     *,
     tolerance: float,
+    key_a: str | None,
+    key_b: str | None,
     model: str | None,
     rules_path: Path | None,
     json_path: Path | None,
@@ -74,7 +79,7 @@ def diff_command(
 
     with errors_as_exit_codes():
         rules = read_rules(rules_path) if rules_path else None
-        a, b = read_checkpoint(first), read_checkpoint(second)
+        a, b = read_checkpoint(first, key=key_a), read_checkpoint(second, key=key_b)
         target = build_model(model) if model else None
         with progress_bar("comparing", len(a), quiet=quiet) as progress:
             found = diff_checkpoints(

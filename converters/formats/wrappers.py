@@ -10,6 +10,7 @@ from typing import Any
 
 from converters.checkpoint import LazyTensor
 from converters.errors import InputError
+from converters.formats.beside import Opaque
 
 # A dict under one of these names is a network's, the earlier the likelier.
 PREFERRED = (
@@ -196,4 +197,6 @@ def describe(value: Any) -> str:
         sizes = [tensor.nbytes for tensor in tensors_within(value)]
         return f"{words}, {len(sizes)} tensors, {sum(sizes)} bytes" if sizes else words
     text = repr(value)
+    if isinstance(value, Opaque):
+        return text
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"

@@ -22,6 +22,7 @@ class Layer:
         problems: why it cannot be carried over although its tensors fit.
         blank: rows that Paddle's layer always returns as zeros, by torch name.
         assumption: what was taken for granted in calling it that kind, '' if nothing was.
+        confirmed: path and kind of the user's rule that would confirm it; its own if None.
         spare: why the source need not hold it, '' if it must.
         filled: where the source does not hold a spare layer, zeros are written.
     """
@@ -33,6 +34,7 @@ class Layer:
     paddle: str | None = None
     problems: tuple[str, ...] = ()
     assumption: str = ""
+    confirmed: tuple[str, str] | None = None
     spare: str = ""
     filled: bool = False
     blank: Mapping[str, int] = field(default_factory=dict)
@@ -54,6 +56,28 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Tie:
+    """A tensor of a network that is the same as another one.
+
+    Attributes:
+        layer: that holds it under its second name.
+        row: its rule there.
+        owner: the layer that holds it under its first name.
+        owned: its rule there.
+    """
+
+    layer: Layer
+    row: TensorRule
+    owner: Layer
+    owned: TensorRule
+
+    @property
+    def alike(self) -> bool:
+        """Whether both names have one layout in either framework."""
+        return self.row.transform == self.owned.transform
+
+
+@dataclass(frozen=True)
 class Layout:
     """All layers of a network, and the second names that some of its tensors have.
 
@@ -65,6 +89,7 @@ class Layout:
         num_classes: outputs, None if unknown.
         paddle_aliases: second name → first name, both Paddle keys.
         content: which part of the network a file holds, '' if all.
+        ties: the tensors of a target network that have several names.
     """
 
     layers: tuple[Layer, ...]
@@ -74,6 +99,7 @@ class Layout:
     num_classes: int | None = None
     paddle_aliases: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
+    ties: tuple[Tie, ...] = ()
 
     def second_names(self, framework: str) -> Mapping[str, str]:
         """Return the second names that tensors have in a framework, each with the first."""

@@ -20,11 +20,13 @@ class Evidence:
         kind: its kind, or the likeliest; '' if several are equally likely.
         doubt: what else it could be with another outcome; '' where nothing could.
         firm: a name that no other kind has tells it; otherwise a user who knows better is believed.
+        confirmed: path and kind of the user's rule that would settle it, if not simply its kind.
     """
 
     kind: str
     doubt: str = ""
     firm: bool = False
+    confirmed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ from converters.rules import (
 from converters.transforms import TRANSFORMS
 
 PRUNED = "_mask"
+# No kind: whoever is shown it has to choose.
+CHOOSE = "linear or embedding"
 
 
 class Kinds(Protocol):
@@ -130,11 +132,16 @@ class _Siblings:
         kind, assumption, problems = self.settled(path, found)
         rows, extra = rows_of(kind, own, self.framework)
         rows = tuple(self.along(path, row) for row in rows)
-        extra = [name for name in extra if not self.kinds.tensor_kind(join(path, name))]
-        if extra and not assumption:
-            assumption = unexplained(path, kind, extra)
+        rows = tuple(
+            replace(row, doubt=unexplained(path, kind, row.torch, extra))
+            if row.torch in extra
+            else row
+            for row in rows
+        )
         shapes = dict(torch_shapes(rows, own, self.framework))
-        layer = Layer(path, kind, shapes, rows, None, problems, assumption)
+        untold = found.kind == "" and kind == PARAMETER.kind
+        confirmed = (path, CHOOSE) if untold else found.confirmed
+        layer = Layer(path, kind, shapes, rows, None, problems, assumption, confirmed)
         other = self.other_path(path)
         if self.framework == "torch" or other == path:
             return replace(layer, paddle=None if other == path else other)
@@ -151,7 +158,8 @@ class _Siblings:
         if said is not None:
             fits = said == found.kind or BY_KIND[said].looks_like == found.kind or not found.firm
             against = f"{path!r}: --rules says {said}, but its tensors say {found.kind}"
-            return said, "", () if fits and self.could_be(said, path) else (against,)
+            real = said == PARAMETER.kind or BY_KIND[said].classes(self.framework)
+            return said, "", () if fits and real and self.could_be(said, path) else (against,)
         if not found.doubt:
             return found.kind, "", ()
         if found.kind:
@@ -173,7 +181,8 @@ class _Siblings:
                 f"torch packs it if {outer!r} is a MultiHeadAttention: say in --rules whether that "
                 "is an attention, or this a linear"
             )
-            return Evidence("linear", doubt) if found.kind == "linear" or found.doubt else found
+            told = Evidence("linear", doubt, confirmed=(outer, "attention"))
+            return told if found.kind == "linear" or found.doubt else found
         return found
 
     def doubted(self, path: str, found: Evidence) -> Evidence:
@@ -227,12 +236,12 @@ class _Siblings:
         return path
 
 
-def unexplained(path: str, kind: str, names: list[str]) -> str:
-    """Return why tensors that a kind of layer does not have are an assumption."""
-    if any(name.endswith(PRUNED) for name in names):
+def unexplained(path: str, kind: str, name: str, extra: list[str]) -> str:
+    """Return why a tensor that a kind of layer does not have is an assumption."""
+    if any(one.endswith(PRUNED) for one in extra):
         mend = "it is pruned; make that permanent first (torch.nn.utils.prune.remove)"
-        return f"{path!r} is of kind {kind}, and {names[0]!r} is copied as it is; {mend}"
-    return f"{path!r} is of kind {kind}, and {names[0]!r}, which that has not, is copied"
+        return f"{path!r} is of kind {kind}, and {name!r} is copied as it is; {mend}"
+    return f"{path!r} is of kind {kind}, and {name!r}, which that has not, is copied"
 
 
 def rows_of(kind: str, own: Shapes, framework: str) -> tuple[tuple[TensorRule, ...], list[str]]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from converters.errors import InputError
-from converters.layouts import Layer, Layout, join
+from converters.layouts import Layer, Layout, Tie, join
 from converters.layouts.network import (
     Shape,
     blank_rows,
@@ -48,7 +48,12 @@ def layout_of(network: Any) -> Layout:
     walk = _Walk(framework, state)
     for path, holder in holders(network, state).items():
         walk.visit(path, holder)
-    return Layout(tuple(walk.layers), walk.aliases["torch"], paddle_aliases=walk.aliases["paddle"])
+    return Layout(
+        tuple(walk.layers),
+        walk.aliases["torch"],
+        paddle_aliases=walk.aliases["paddle"],
+        ties=tuple(walk.ties),
+    )
 
 
 @dataclass
@@ -59,6 +64,7 @@ class _Walk:
     state: Mapping[str, Any]
     layers: list[Layer] = field(default_factory=list)
     aliases: dict[str, dict[str, str]] = field(default_factory=lambda: {"torch": {}, "paddle": {}})
+    ties: list[Tie] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     first: dict[int, str] = field(default_factory=dict)
     owner: dict[str, tuple[Layer, TensorRule]] = field(default_factory=dict)
@@ -213,15 +219,15 @@ class _Walk:
                 self.owner.update(dict.fromkeys(keys, (layer, row)))
             else:
                 self.aliases[self.framework].update(zip(keys, firsts, strict=True))
-                self.shared_elsewhere(layer, row, firsts[0])
+                self.tied(Tie(layer, row, *self.owner[firsts[0]]))
         kept = {row.torch for row in rows}
         shapes = {name: shape for name, shape in layer.shapes.items() if name in kept}
         return replace(layer, tensors=tuple(rows), shapes=shapes)
 
-    def shared_elsewhere(self, layer: Layer, row: TensorRule, first: str) -> None:
-        """Note the second names that a shared tensor has in the other framework's files."""
-        owner, owned = self.owner[first]
-        if owned.transform == row.transform:
+    def tied(self, tie: Tie) -> None:
+        """Note a tensor's second name, and what it is in the other framework's files."""
+        self.ties.append(tie)
+        if tie.alike:
             other = "torch" if self.framework == "paddle" else "paddle"
-            pairs = zip(layer.keys(row, other), owner.keys(owned, other), strict=True)
-            self.aliases[other].update(pairs)
+            seconds, firsts = tie.layer.keys(tie.row, other), tie.owner.keys(tie.owned, other)
+            self.aliases[other].update(zip(seconds, firsts, strict=True))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from converters.layouts import Layer, Layout, join
+from converters.layouts import Layer, Layout, Tie, join
+from converters.planning.passage import Passage
 from converters.planning.source import Source
 from converters.rules import NORM_KINDS, TensorRule, direction_of, usual_axis
 
@@ -42,17 +43,33 @@ def doubtful_axis(source: Source, layer: Layer, row: TensorRule) -> Iterator[str
         )
 
 
-def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
-    """Name the norms that may be in-place ABN: no counter where others of the file have one."""
+def uncounted_norms(source: Source, layout: Layout) -> Iterator[str]:
+    """Yield the paths of norms that count no batches where others of a torch file do."""
     if source.framework == "paddle":
         return
     layers = [one for one in layout.layers if one.kind == "batch_norm" and not one.spare]
-    norms = [layer.path for layer in layers]
+    # One that stands under a second name alone is judged by none of its own.
+    norms = [one.path for one in layers if join(one.path, "running_var") in source.names]
     odd = [path for path in norms if join(path, "num_batches_tracked") not in source.names]
     if len(odd) < len(norms):
-        for path in (one for one in odd if source.rules.kind_of(one) is None):
-            yield (
-                f"{path!r}: counts no batches while other BN layers do, which is how in-place "
-                "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
-                "inplace_abn (its scale is folded) or batch_norm"
-            )
+        yield from (path for path in odd if source.rules.kind_of(path) is None)
+
+
+def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
+    """Name the norms that may be in-place ABN: no counter where others of the file have one."""
+    for path in uncounted_norms(source, layout):
+        yield (
+            f"{path!r}: counts no batches while other BN layers do, which is how in-place "
+            "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "
+            "inplace_abn (its scale is folded) or batch_norm"
+        )
+
+
+def one_sided(tie: Tie, passage: Passage) -> str:
+    """Say why a tensor that the target ties to another, laid out otherwise, is an assumption."""
+    second, first = tie.layer.keys(tie.row, passage.to)[0], tie.owner.keys(tie.owned, passage.to)[0]
+    return (
+        f"assumed: {second!r} is one tensor with {first!r} in the target, and the source holds one "
+        f"of them; tied in {passage.origin} it would be the other's transpose; say in --rules that "
+        f"{tie.layer.path!r} is of kind {tie.layer.kind} if it is meant so"
+    )

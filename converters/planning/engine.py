@@ -12,10 +12,15 @@ import numpy as np
 
 from converters.checkpoint import LazyTensor
 from converters.entries import Entry, single
-from converters.layouts import Layer, Layout, join
-from converters.planning.doubts import blanked_row, doubtful_axis, doubtful_norms
+from converters.layouts import Layer, Layout, Tie, join
+from converters.planning.doubts import blanked_row, doubtful_axis, doubtful_norms, one_sided
 from converters.planning.passage import Passage
-from converters.planning.second_names import alias, second_names, targets_seconds
+from converters.planning.second_names import (
+    alias,
+    second_names,
+    targets_seconds,
+    through_rules,
+)
 from converters.planning.source import Source
 from converters.rules import TensorRule
 from converters.transforms import TRANSFORMS
@@ -74,6 +79,11 @@ class _Planner:
         self.used.update(present)
         if present and len(present) == len(sources):
             yield from self.found(layer, row, sources, targets)
+            return
+        if not present and (tie := self.stand_in(layer, row)):
+            names = self.source_names(tie.layer, tie.row)
+            self.used.update(names)
+            yield from self.found(tie.layer, tie.row, names, targets)
             return
         for name in present:
             yield self.drop((name,), "the other parts of the tensor are missing")
@@ -188,12 +198,11 @@ class _Planner:
             row = replace(row, transform="copy")
         tensor = self.source.tensor(sources[0])
         action = TRANSFORMS[row.transform].called(inverse=inverse)
-        if action == "reshape" and shape == tensor.shape:
-            action = "copy"
         if action == "copy" and targets != keys:
             action = "rename"
         dtype = self.passage.target_type(tensor)
-        reason = row.reason if action not in ("copy", "rename") or row.transform == "copy" else ""
+        moved = action not in ("copy", "rename") or shape != tensor.shape
+        reason = row.reason if moved or row.transform == "copy" else ""
         if dtype.name != tensor.dtype:
             how = "rounded" if dtype.itemsize <= tensor.type.itemsize else "widened"
             reason = "; ".join(filter(None, (reason, f"{tensor.dtype} {how} to {dtype.name}")))
@@ -221,7 +230,39 @@ class _Planner:
                 entry, problem = alias(self.source, second, first)
                 self.problems += [problem] if problem else []
                 yield entry
+        yield from self.tied()
         yield from targets_seconds(self.layout, self.passage)
+
+    def stand_in(self, layer: Layer, row: TensorRule) -> Tie | None:
+        """Return a second name under which the source holds a tensor, None if it does not."""
+        to = self.passage.to
+        for tie in self.layout.ties:
+            names = self.source_names(tie.layer, tie.row)
+            if tie.owner.keys(tie.owned, to) == layer.keys(row, to) and self.open(names):
+                return tie
+        return None
+
+    def open(self, names: tuple[str, ...]) -> bool:
+        """Return whether the source holds all of some names, and none is left out or used."""
+        closed = self.used | self.source.dropped.keys()
+        return bool(names) and set(names) <= self.source.names.keys() - closed
+
+    def tied(self) -> Iterator[Entry]:
+        """Yield the entries of second names that are laid out otherwise than the first.
+
+        Both frameworks may tie such tensors, and mean another thing by it.
+        """
+        ties = self.layout.ties if self.passage.origin != self.passage.to else ()
+        for tie in (one for one in ties if not one.alike):
+            seconds = self.source_names(tie.layer, tie.row)
+            firsts = self.source_names(tie.owner, tie.owned)
+            if self.open(seconds) and set(firsts) <= self.source.names.keys():
+                self.used.update(seconds)
+                entry, problem = through_rules(self.source, self.passage, tie, seconds, firsts)
+                self.problems += [problem] if problem else []
+                yield entry
+            elif self.source.rules.kind_of(tie.layer.path) != tie.layer.kind:
+                self.problems.append(one_sided(tie, self.passage))
 
     def left_over(self, name: str) -> Entry:
         tensor = self.source.tensor(name)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
 
-from converters.entries import Entry, same_bits
-from converters.layouts import Layout, join
+import numpy as np
+
+from converters.bits import equal_bits
+from converters.elements import gathered
+from converters.entries import Entry, same_bits, single
+from converters.layouts import Layer, Layout, Tie, join
 from converters.planning.passage import Passage
 from converters.planning.source import Source
-from converters.rules import BY_KIND
+from converters.rules import BY_KIND, TensorRule
+from converters.transforms import TRANSFORMS
 
 
 def second_names(source: Source, layout: Layout) -> Mapping[str, str]:
@@ -49,6 +55,76 @@ def alias(source: Source, second: str, first: str) -> tuple[Entry, str]:
             how = "but its bits differ"
     reason = f"{original!r} again, {how}"
     return Entry(key, None, "alias", two.shape, two.dtype, reason), problem
+
+
+def through_rules(
+    source: Source, passage: Passage, tie: Tie, seconds: tuple[str, ...], firsts: tuple[str, ...]
+) -> tuple[Entry, str]:
+    """Return the entry of a second name that is laid out otherwise, and what is wrong with it.
+
+    Both tensors are read and brought into the target's layout, where they must be one.
+    """
+    keys, originals = ([source.names[name] for name in names] for names in (seconds, firsts))
+    one = carried(source, passage, tie.row, seconds)
+    two = carried(source, passage, tie.owned, firsts)
+    same = one.shape == two.shape and equal_bits(one, two)
+    problem = f"{keys[0]!r} is to be one tensor with {originals[0]!r} in the target, but differs"
+    reason = f"one tensor with {originals[0]!r} in the target"
+    tensor = source.tensor(seconds[0])
+    entry = Entry(single(tuple(keys)), None, "alias", tensor.shape, tensor.dtype, reason)
+    return entry, "" if same else problem
+
+
+def carried(
+    source: Source, passage: Passage, row: TensorRule, names: tuple[str, ...]
+) -> np.ndarray:
+    """Return the elements of a source's tensor in the target's layout."""
+    keys = tuple(source.names[name] for name in names)
+    transform = TRANSFORMS[passage.applied(row).transform]
+    change = transform.undo if passage.inverse else transform.apply
+    array = gathered(source.checkpoint, keys)
+    return array if change is None else change(array, source.tensor(names[0]).type)
+
+
+def with_shared(layout: Layout, source: Source) -> Layout:
+    """Return the layout of a network that is not at hand with the tensors that its file shares.
+
+    Names of the same bytes become second names where both have one layout; where they have not, as
+    an embedding and the head that is tied to it, the target needs both tensors.
+    """
+    seen: dict[Hashable, tuple[Layer, TensorRule]] = {}
+    aliases: dict[str, dict[str, str]] = {"torch": {}, "paddle": {}}
+    layers = []
+    for layer in layout.layers:
+        rows = []
+        for row in layer.rows:
+            held = identity(source, layer.keys(row, source.framework)) if not row.norms else None
+            owner, owned = seen.setdefault(held, (layer, row)) if held else (layer, row)
+            if owned.transform == row.transform and owner is not layer:
+                for framework, found in aliases.items():
+                    firsts = owner.keys(owned, framework)
+                    found.update(zip(layer.keys(row, framework), firsts, strict=True))
+                continue
+            tied = owner is not layer
+            why = f"{row.reason}; tied to {owner.path!r}, which has another layout".lstrip("; ")
+            rows.append(replace(row, reason=why) if tied else row)
+        shapes = {row.torch: layer.shapes[row.torch] for row in rows if row.torch in layer.shapes}
+        layers.append(replace(layer, tensors=tuple(rows), shapes=shapes))
+    return replace(
+        layout,
+        layers=tuple(layers),
+        aliases={**layout.aliases, **aliases["torch"]},
+        paddle_aliases={**layout.paddle_aliases, **aliases["paddle"]},
+    )
+
+
+def identity(source: Source, names: tuple[str, ...]) -> Hashable:
+    """Return what is equal for names of the same bytes, None if nothing tells or there are none."""
+    if not names or not set(names) <= source.names.keys() - source.dropped.keys():
+        return None
+    tensors = [source.tensor(name) for name in names]
+    told = all(one.identity is not None and 0 not in one.shape for one in tensors)
+    return tuple(one.identity for one in tensors) if told else None
 
 
 def targets_seconds(layout: Layout, passage: Passage) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from converters.layouts import Layer, Layout, siblings, stdc
 from converters.layouts import target as target_layout
 from converters.layouts.contents import with_gaps
 from converters.layouts.network import framework_of
+from converters.planning.second_names import with_shared
 from converters.planning.source import Source
 from converters.planning.variant import AUTO, with_variant
 from converters.rules import ALONE, BY_KIND, PARAMETER
@@ -26,11 +27,13 @@ def settle_layout(source: Source, arch: str, target: Any, variant: str = AUTO) -
             user's names the kind of a layer that is not there.
     """
     layout, rules = known_layout(source, arch, target, variant), source.rules
+    shaped = source.framework if target is None else framework_of(target)
     if layout is None:
         layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=rules)
+        layout = with_shared(layout, source)
     else:
-        layout = replace(layout, layers=tuple(as_said(layer, rules) for layer in layout.layers))
-    shaped = source.framework if target is None else framework_of(target)
+        layers = tuple(as_said(layer, source, shaped) for layer in layout.layers)
+        layout = replace(layout, layers=layers)
     layers = tuple(with_own(layer, rules, shaped) for layer in layout.layers)
     paths = (path for layer in layers for path in (layer.path, layer.paddle) if path is not None)
     rules.require_fitting(paths, source.names)
@@ -52,9 +55,7 @@ def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout
             if family := stdc.detect(source.shapes(), framework=source.framework):
                 return with_family(layout, with_variant(family, source, variant))
         return layout
-    family = None
-    if arch != "generic":
-        family = stdc.detect(source.shapes(), arch, framework=source.framework)
+    family = None if arch == "generic" else family_of(source, arch)
     if family is None and arch not in ("auto", "generic"):
         raise InputError(
             f"{source.checkpoint.path}: the keys (first: {next(iter(source.names), 'none')!r}) are "
@@ -66,24 +67,57 @@ def known_layout(source: Source, arch: str, target: Any, variant: str) -> Layout
     return with_gaps(known, source.names, source.framework, source.naming)
 
 
-def as_said(layer: Layer, rules: UserRules) -> Layer:
+def family_of(source: Source, arch: str) -> Layout | None:
+    """Return the layout of the family that the keys belong to, None if they belong to none.
+
+    Raises:
+        InputError: they belong to another network of it than ``arch``; the message names the file.
+    """
+    try:
+        return stdc.detect(source.shapes(), arch, framework=source.framework)
+    except InputError as error:
+        raise InputError(f"{source.checkpoint.path}: {error}") from error
+
+
+def as_said(layer: Layer, source: Source, shaped: str) -> Layer:
     """Return a known layer as the user's rules have it.
 
     They may say what the network cannot know: that the source's layer is another one with the same
-    tensors (in-place ABN for a batch norm, a Linear of ``paddle.compat``). What contradicts the
-    network is a problem.
+    tensors (in-place ABN for a batch norm, a Linear of ``paddle.compat``), or one of the user's own
+    that keeps them as the target does. What contradicts the network, or is no layer of the source's
+    framework, is a problem.
+
+    Args:
+        layer: as target or family have it.
+        source: the checkpoint.
+        shaped: the framework whose tensors gave the layer's shapes.
     """
-    said = rules.kind_of(layer.path)
+    said = source.rules.kind_of(layer.path)
     if said is None:
         return layer
     if said == layer.kind:
         rows = tuple(replace(row, doubt="") if row.own else row for row in layer.rows)
         return replace(layer, assumption="", tensors=rows if said == PARAMETER.kind else layer.rows)
-    if said in BY_KIND and BY_KIND[said].looks_like == layer.kind:
-        rows = BY_KIND[said].rows_for(layer.shapes, "torch")
+    rule = BY_KIND[said]
+    if rule.looks_like == layer.kind and rule.classes(source.framework):
+        rows = rule.rows_for(layer.shapes, "torch")
         return replace(layer, kind=said, tensors=rows, assumption="")
+    if said == PARAMETER.kind and shaped != source.framework:
+        return copied(layer, shaped)
     against = f"{layer.path!r}: --rules says {said}, but in the network it is of kind {layer.kind}"
     return replace(layer, problems=(*layer.problems, against))
+
+
+def copied(layer: Layer, shaped: str) -> Layer:
+    """Return a layer whose tensors lie in the source as they do in the target."""
+    shapes, rows = dict(layer.shapes), []
+    for row in layer.rows:
+        turned = row.transform == "transpose"
+        if turned and shaped == "paddle" and row.torch in shapes:
+            shapes[row.torch] = TRANSFORMS[row.transform].shape(shapes[row.torch])
+        why = "copied as it is, as --rules says"
+        rows.append(replace(row, transform="copy", reason=why, doubt="") if turned else row)
+    return replace(layer, shapes=shapes, tensors=tuple(rows), assumption="")
 
 
 def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:
@@ -126,4 +160,10 @@ def with_family(layout: Layout, family: Layout) -> Layout:
         for layer in layout.layers
     )
     aliases = dict(family.aliases) | dict(layout.aliases)
-    return replace(family, layers=layers, aliases=aliases, paddle_aliases=layout.paddle_aliases)
+    return replace(
+        family,
+        layers=layers,
+        aliases=aliases,
+        paddle_aliases=layout.paddle_aliases,
+        ties=layout.ties,
+    )

@@ -81,7 +81,7 @@ def rule_for_class(cls: type, framework: str, *, holds: bool = True) -> LayerRul
         if why := why_refused(name, framework):
             raise InputError(f"{framework}'s layer {name}: {why}")
         for rule in RULES:
-            if name in (rule.torch_classes if framework == "torch" else rule.paddle_classes):
+            if name in rule.classes(framework):
                 return rule
     if holds and classes and classes[0] not in CONTAINERS:
         user = "" if is_frameworks(cls, framework) else f", which {cls.__name__} extends"

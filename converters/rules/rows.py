@@ -104,6 +104,10 @@ class LayerRule:
     limits: tuple[Limit, ...] = ()
     looks_like: str = ""
 
+    def classes(self, framework: str) -> tuple[str, ...]:
+        """Return the names of the classes that are of this kind in a framework."""
+        return self.torch_classes if framework == "torch" else self.paddle_classes
+
     def rows_for(self, shapes: Shapes, framework: str) -> tuple[TensorRule, ...]:
         """Return the rows for a layer with these tensors in a framework."""
         return self.tensors if self.rows is None else self.rows(shapes, framework)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+import safetensors.numpy
 import torch
 from samples import bits, trained
 
@@ -346,3 +347,50 @@ def test_a_type_that_paddle_lacks_is_an_input_error(states, tmp_path):
     with pytest.raises(InputError, match="cannot hold float8_e4m3fn"):
         convert_file(tmp_path / "a.pth")
     assert left_over(tmp_path) == {"a.pth"}
+
+
+def test_paddles_safetensors_that_do_not_say_so_are_not_transposed_silently(tmp_path):
+    """Without metadata they pass for torch's; the lengths of the biases contradict."""
+    network = paddle.nn.Sequential(paddle.nn.Linear(4, 6), paddle.nn.Linear(6, 6))
+    arrays = {key: np.asarray(value.numpy()) for key, value in network.state_dict().items()}
+    safetensors.numpy.save_file(arrays, tmp_path / "a.safetensors")
+    with pytest.raises(RefusedError, match="if the file is Paddle's, say --to torch") as caught:
+        convert_file(tmp_path / "a.safetensors")
+    assert len(caught.value.problems) == 2
+    convert_file(tmp_path / "a.safetensors", tmp_path / "a.pth", to="torch")
+    found = torch.load(tmp_path / "a.pth")
+    assert bits(found["1.weight"]) == bits(arrays["1.weight"].T)
+
+
+def test_another_network_with_stdcs_first_names_is_any_other(tmp_path):
+    torch.save(
+        {f"features.{n}.conv.weight": torch.ones(4, 4, 3, 3) for n in range(4)}, tmp_path / "a.pth"
+    )
+    assert convert_file(tmp_path / "a.pth").counts == {"copy": 4}
+    torch.save({"features.2.conv_list.0.conv.weight": torch.ones(4, 4, 3, 3)}, tmp_path / "b.pth")
+    with pytest.raises(InputError, match=r"b\.pth: .* --arch generic converts any network"):
+        convert_file(tmp_path / "b.pth")
+    assert convert_file(tmp_path / "b.pth", arch="generic").counts == {"copy": 1}
+
+
+def test_a_generic_network_keeps_its_names(states, tmp_path):
+    """Whose names they look like does not matter then, nor what stands in front of them."""
+    paddlesegs = paddle_nets.build("stdc1-seg", variant="paddleseg", num_classes=3).state_dict()
+    named = {
+        key.replace(".conv.conv.", ".conv._conv."): np.asarray(value.numpy())
+        for key, value in paddlesegs.items()
+        if not key.endswith(("fc.weight", "linear.weight"))
+    }
+    paddle.save({f"net.{key}": value for key, value in named.items()}, str(tmp_path / "a.pdparams"))
+    report = convert_file(tmp_path / "a.pdparams", arch="generic")
+    assert report.arch == "generic"
+    targets = {key for entry in report.entries for key in entry.targets}
+    assert {key for key in targets if key.endswith("weight")} == {
+        f"net.{key}" for key in named if key.endswith("weight")
+    }
+
+
+def test_a_value_beyond_the_targets_type_names_the_file(tmp_path):
+    torch.save({"w.weight": torch.full((1, 1, 1, 1), 1e6)}, tmp_path / "a.pth")
+    with pytest.raises(RefusedError, match=r"^\S+a\.pth: not converted, 1 problem"):
+        convert_file(tmp_path / "a.pth", dtype="float16")

@@ -82,6 +82,41 @@ def test_bfloat16_is_compared_by_value():
     assert (row.differing, row.largest) == (1, 2 ** (1 - 7))
 
 
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "largest"),
+    [
+        ("int64", 2**53 + 1, 2**53, 1.0),
+        ("int64", -(2**63), 2**63 - 1, float(2**64)),
+        ("uint64", 2**64 - 1, 2**64 - 2, 1.0),
+    ],
+)
+def test_integers_are_compared_exactly(kind, first, second, largest):
+    row = one(np.array([first, 3], kind), np.array([second, 3], kind))
+    assert (row.state, row.differing, row.largest) == ("values", 1, largest)
+    assert row.reason == ""
+
+
+def test_within_the_tolerance_another_type_is_close():
+    halved = VALUES.astype(np.float16)
+    assert one(VALUES + 1 / 3, halved).state == "type"
+    row = one(VALUES, (VALUES * 1.001).astype(np.float16), tolerance=1e-2)
+    assert (row.state, row.reason) == ("close", "float32 against float16")
+    assert one(VALUES, halved + 1, tolerance=1e-2).state == "type"
+
+
+def test_a_dict_of_either_file_can_be_chosen(tmp_path):
+    weights = {"w": torch.arange(6.0)}
+    other = {"w": torch.arange(6.0) + 1}
+    torch.save({"model": weights, "ema": other}, tmp_path / "a.pth")
+    torch.save({"one": other, "two": weights}, tmp_path / "b.pth")
+    run = [str(tmp_path / "a.pth"), str(tmp_path / "b.pth")]
+    ambiguous = CliRunner().invoke(main, ["diff", *run])
+    assert (ambiguous.exit_code, "choose one with --key" in ambiguous.stderr) == (2, True)
+    chosen = ["diff", *run, "--key-a", "ema"]
+    assert CliRunner().invoke(main, [*chosen, "--key-b", "one"]).exit_code == 0
+    assert CliRunner().invoke(main, [*chosen, "--key-b", "two"]).exit_code == 1
+
+
 def test_keys_of_one_side():
     found = diff_checkpoints(checkpoint(a=VALUES, w=VALUES), checkpoint(w=VALUES, b=VALUES))
     assert found.counts == {"equal": 1, "only in A": 1, "only in B": 1}

@@ -74,3 +74,26 @@ def test_layers_of_an_unknown_network_are_told_by_their_tensors(tmp_path):
     found = inspect_checkpoint(tmp_path / "a.pth")
     assert found.kinds == {"conv": 1, "batch_norm": 1, "linear": 1}
     assert (found.arch, bool(found.unknown)) == ("generic", True)
+
+
+def test_what_layers_could_be_as_well_is_said(tmp_path):
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 8)
+    network = torch.nn.ModuleDict({"layer": layer, "emb": torch.nn.Embedding(3, 4)})
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    found = inspect_checkpoint(tmp_path / "a.pth")
+    assert found.kinds["layer_norm"] == 2
+    assert sorted(found.doubts.values()) == [1, 2]
+    told = found.plain()
+    assert "doubt     2 layers: of kind layer_norm; an InstanceNorm has such tensors too" in told
+    assert "doubt     1 layer: of kind embedding, by its name alone" in told
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    torch.save(plain.state_dict(), tmp_path / "b.pth")
+    assert inspect_checkpoint(tmp_path / "b.pth").doubts == {}
+
+
+def test_a_variant_that_nothing_tells_is_said(tmp_path):
+    state = trained("stdc1-seg", num_classes=3).state_dict()
+    bare = {key: value for key, value in state.items() if "num_batches" not in key}
+    torch.save(bare, tmp_path / "a.pth")
+    (doubt,) = inspect_checkpoint(tmp_path / "a.pth").doubts
+    assert "no layer of the file counts batches" in doubt

@@ -15,7 +15,7 @@ from converters.checkpoint import Checkpoint
 from converters.convert import lazy
 from converters.elements import target_arrays
 from converters.plan import ConversionPlan
-from converters.user_rules import UserRules
+from converters.user_rules import UserRules, read_rules
 
 
 def shapes(framework: str = "torch", **found: tuple[int, ...]) -> Checkpoint:
@@ -55,8 +55,8 @@ def written(plan: ConversionPlan) -> dict[str, np.ndarray]:
 def test_a_bias_of_the_weights_shape_is_a_layer_norms() -> None:
     plan = plan_of(shapes(a__weight=(4, 4), a__bias=(4, 4), b__weight=(2, 3, 4), b__bias=(2, 3, 4)))
     assert plan.problems == ()
-    assert entry(plan, "a.weight") == ("reshape", (16,))
-    assert entry(plan, "b.bias") == ("reshape", (24,))
+    assert entry(plan, "a.weight") == ("copy", (16,))
+    assert entry(plan, "b.bias") == ("copy", (24,))
 
 
 def test_a_bias_tells_which_axis_of_a_matrix_is_the_output() -> None:
@@ -97,12 +97,12 @@ def test_a_square_matrix_is_doubted_where_others_have_the_other_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "action"), [("parameter", "copy"), ("layer_norm", "reshape"), ("conv", "copy")]
+    ("kind", "shape"), [("parameter", (4, 4)), ("layer_norm", (16,)), ("conv", (4, 4))]
 )
-def test_a_user_is_believed_where_axes_alone_speak(kind: str, action: str) -> None:
+def test_a_user_is_believed_where_axes_alone_speak(kind: str, shape: tuple[int, ...]) -> None:
     plan = plan_of(shapes(**SQUARE), b=kind)
     assert plan.problems == ()
-    assert entry(plan, "b.weight")[0] == action
+    assert entry(plan, "b.weight") == ("copy", shape)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,40 @@ def test_tensors_beside_a_linears_own_are_asked_about() -> None:
     adapted = shapes(
         a__weight=(8, 8), a__bias=(8,), a__lora_A=(4, 8), a__lora_B=(8, 4)
     )  # fmt: skip
-    (problem,) = plan_of(adapted).problems
-    assert "'lora_A', which that has not, is copied" in problem
+    problems = plan_of(adapted).problems
+    assert len(problems) == 2
+    assert "'lora_A', which that has not, is copied" in problems[0]
     assert len(plan_of(adapted, {"a.lora_A": "linear"}).problems) == 1
     told = plan_of(adapted, {"a.lora_A": "linear", "a.lora_B": "parameter"})
     assert told.problems == ()
     assert entry(told, "a.weight")[0] == "transpose"
     assert entry(told, "a.lora_A") == ("transpose", (8, 4))
     assert entry(told, "a.lora_B") == ("copy", (8, 4))
+
+
+def test_a_refusal_gives_the_rules_to_paste(tmp_path: Path) -> None:
+    source = shapes(
+        **{f"blocks__{n}__norm__{one}": (4,) for n in (0, 10) for one in ("weight", "bias")},
+        blocks__0__fc__weight=(4, 4), blocks__0__fc__bias=(4,), blocks__0__fc__lora=(4, 4),
+        head__weight=(4, 4),
+    )  # fmt: skip
+    with pytest.raises(RefusedError) as caught:
+        plan_of(source).require_complete()
+    _, _, pasted = str(caught.value).partition("paste it into a file for --rules:")
+    (tmp_path / "rules.toml").write_text(pasted)
+    assert r"pattern = 'blocks\.\d+\.norm'" in pasted
+    assert plan_conversion(source, rules=read_rules(tmp_path / "rules.toml")).problems == ()
+
+
+def test_a_pasted_rule_reaches_no_other_layer(tmp_path: Path) -> None:
+    """Layers that differ in a number alone may be of different kinds."""
+    source = shapes(
+        a__0__weight=(4,), a__0__bias=(4,),
+        a__1__weight=(4,), a__1__bias=(4,), a__1__running_mean=(4,), a__1__running_var=(4,),
+    )  # fmt: skip
+    (tmp_path / "rules.toml").write_text(plan_of(source).mend.partition(":")[2])
+    assert r"pattern = 'a\.0'" in plan_of(source).mend
+    assert plan_conversion(source, rules=read_rules(tmp_path / "rules.toml")).problems == ()
 
 
 def test_lone_tensors_can_be_told_one_by_one() -> None:
@@ -155,6 +181,29 @@ def test_a_norm_with_statistics_that_is_called_an_instance_norm_is_doubted(name:
     (problem,) = plan_of(shapes(**norm)).problems
     assert "by its name it is an InstanceNorm with running statistics" in problem
     assert plan_of(shapes(**norm), **{name: "batch_norm"}).problems == ()
+
+
+def test_what_a_file_shares_is_written_once() -> None:
+    conv = tn.Conv2d(3, 3, 1)
+    network = tn.Sequential(conv, tn.ReLU(), conv)
+    plan = plan_of(state(network, "torch-zip"))
+    assert plan.problems == ()
+    assert plan.counts == {"copy": 2, "alias": 4}
+    assert plan.layout.paddle_aliases == {"2.weight": "0.weight", "2.bias": "0.bias"}
+    assert {key for one in plan.entries for key in one.sources} == set(network.state_dict())
+    apart = state(tn.Sequential(conv, tn.ReLU(), tn.Conv2d(3, 3, 1)), "torch-zip")
+    assert plan_of(apart).counts == {"copy": 4}
+
+
+def test_a_head_tied_to_an_embedding_is_written_apart_and_says_so() -> None:
+    network = tn.Module()
+    network.emb, network.head = tn.Embedding(5, 3), tn.Linear(3, 5, bias=False)
+    network.head.weight = network.emb.weight
+    plan = plan_of(state(network, "torch-zip"), emb="embedding", head="linear")
+    assert plan.problems == ()
+    assert entry(plan, "head.weight") == ("transpose", (3, 5))
+    (reason,) = (one.reason for one in plan.entries if one.target == "head.weight")
+    assert "tied to 'emb', which has another layout" in reason
 
 
 # Recurrent layers of Paddle, whose names hold dots.
@@ -230,7 +279,7 @@ def test_recurrent_layers_get_the_second_names_that_paddle_gives_them(options: d
 
 def test_a_row_as_bias_is_a_bilinears() -> None:
     plan = plan_of(shapes("paddle", a__weight=(4, 2, 3), a__bias=(1, 4)))
-    assert (plan.problems, entry(plan, "a.bias")) == ((), ("reshape", (4,)))
+    assert (plan.problems, entry(plan, "a.bias")) == ((), ("copy", (4,)))
     (problem,) = plan_of(shapes(a__weight=(4, 2, 3), a__bias=(4,))).problems
     assert "a Bilinear has such tensors too" in problem
 
@@ -240,9 +289,11 @@ def test_what_a_kind_does_not_have_is_never_copied_silently() -> None:
     (problem,) = plan_of(extra).problems
     assert "'a' is of kind batch_norm, and 'x', which that has not, is copied" in problem
     pruned = prune.l1_unstructured(tn.Linear(3, 3), "weight", 0.5)
-    (problem,) = plan_of(state(tn.Sequential(pruned), "torch-zip")).problems
-    assert "'0' is of kind linear" in problem
-    assert "torch.nn.utils.prune.remove" in problem
+    problems = plan_of(state(tn.Sequential(pruned), "torch-zip")).problems
+    assert len(problems) == 2
+    for problem in problems:
+        assert "'0' is of kind linear" in problem
+        assert "torch.nn.utils.prune.remove" in problem
 
 
 @pytest.mark.parametrize("dim", [None, 0, 1, 3])
@@ -265,7 +316,7 @@ def test_a_square_weight_norm_of_paddle_gets_the_axis_that_the_user_says() -> No
     for axis, shape in ((0, (4, 1)), (1, (1, 4))):
         told = plan_of(source, {r"a\.weight_g": f"norm_along_{axis}"})
         assert told.problems == ()
-        assert entry(told, "a.weight_g") == ("reshape", shape)
+        assert entry(told, "a.weight_g") == ("copy", shape)
 
 
 def shapes_with(arrays: dict[str, np.ndarray], form: str) -> Checkpoint:
@@ -289,6 +340,23 @@ def test_four_projections_of_paddle_are_asked_about() -> None:
     apart = plan_of(source, **{"._proj": "linear", "out_proj": "linear"})
     assert apart.problems == ()
     assert apart.counts == {"transpose": 4, "copy": 4}
+
+
+def test_the_rule_to_paste_packs_an_attention_of_paddle(tmp_path: Path) -> None:
+    theirs = paddle.nn.TransformerEncoder(paddle.nn.TransformerEncoderLayer(4, 2, 6), 2)
+    source = state(theirs, "pdparams")
+    (tmp_path / "rules.toml").write_text(plan_of(source).mend.partition(":")[2])
+    plan = plan_conversion(source, to="torch", rules=read_rules(tmp_path / "rules.toml"))
+    assert plan.problems == ()
+    ours = tn.TransformerEncoder(tn.TransformerEncoderLayer(4, 2, 6), 2)
+    assert set(written(plan)) == set(ours.state_dict())
+
+
+def test_what_only_the_user_knows_is_not_pasted_blindly(tmp_path: Path) -> None:
+    plan = plan_of(shapes(thing__weight=(4, 4)))
+    (tmp_path / "rules.toml").write_text(plan.mend.partition(":")[2])
+    with pytest.raises(InputError, match="unknown kind 'linear or embedding'"):
+        read_rules(tmp_path / "rules.toml")
 
 
 NORMS = {r".*norm\d?": "layer_norm"}
@@ -334,6 +402,27 @@ def test_rules_against_the_target_are_refused() -> None:
     source, target = tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3)
     with pytest.raises(RefusedError, match=r"--rules says embedding, but in the network .* linear"):
         convert_state_dict(source, target, rules=UserRules.of(kinds={"": "embedding"}))
+
+
+@pytest.mark.parametrize("outputs", [6, 4])
+def test_a_layer_of_ones_own_may_become_a_linear(outputs: int) -> None:
+    """A Conv1D of transformers keeps its weight as Paddle's Linear does."""
+    weight, bias = torch.randn(6, outputs), torch.randn(outputs)
+    source, target = {"weight": weight, "bias": bias}, paddle.nn.Linear(6, outputs)
+    found = convert_state_dict(source, target, rules=UserRules.of(kinds={"": "parameter"}))
+    assert bits(found["weight"]) == bits(weight)
+    target.set_state_dict(found)
+    assert np.allclose(target(paddle.ones([1, 6])).numpy(), weight.sum(0) + bias, atol=1e-5)
+    if outputs == 4:
+        with pytest.raises(RefusedError, match=r"shape \[6, 4\], expected \[4, 6\]"):
+            convert_state_dict(source, target)
+
+
+@pytest.mark.parametrize("kind", ["compat_linear", "embedding", "batch_norm"])
+def test_a_kind_that_the_target_contradicts_is_refused(kind: str) -> None:
+    rules = UserRules.of(kinds={"": kind})
+    with pytest.raises(RefusedError, match=f"--rules says {kind}, but in the network it is of"):
+        convert_state_dict(tn.Linear(3, 3).state_dict(), paddle.nn.Linear(3, 3), rules=rules)
 
 
 def test_a_kind_for_no_layer_is_refused() -> None:

@@ -12,7 +12,7 @@ from samples import array_tensor
 from converters import InputError, RefusedError, plan_conversion
 from converters.checkpoint import Checkpoint
 from converters.cli import main
-from converters.rules import BY_KIND, PARAMETER
+from converters.rules import BY_KIND
 from converters.user_rules import UserRules, read_rules
 
 
@@ -58,7 +58,8 @@ def test_siblings_settle_a_layer() -> None:
     )  # fmt: skip
     assert by_source["d.weight"].action == "transpose"
     assert by_source["f.weight_v"].action == "transpose"
-    assert by_source["f.weight_g"].action == "reshape"
+    assert (by_source["f.weight_g"].action, by_source["f.weight_g"].shape) == ("copy", (4,))
+    assert "Paddle as a vector" in by_source["f.weight_g"].reason
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (3, 5)])
@@ -157,21 +158,26 @@ PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
 def test_the_documented_example_is_a_file_of_rules(tmp_path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     found = rules(tmp_path, example)
-    assert [len(table) for table in (found.renames, found.drops, found.kinds)] == [1, 1, 1]
+    tables = (found.renames, found.drops, found.kinds, found.tensors)
+    assert [len(table) for table in tables] == [1, 1, 1, 1]
     plan = plan_conversion(
         checkpoint(
             encoder__conv__weight=(2, 2, 3, 3),
             head__weight=(7, 4),
             encoder__token_table__weight=(4, 4),
+            encoder__fc__weight=(4, 4),
+            encoder__fc__bias=(4,),
+            encoder__fc__lora_A=(2, 4),
         ),
         rules=found,
     )
     assert plan.problems == ()
     assert {one.target for one in plan.entries} == {
         *("backbone.conv.weight", "backbone.token_table.weight"), None,
+        *("backbone.fc.weight", "backbone.fc.bias", "backbone.fc.lora_A"),
     }  # fmt: skip
 
 
 def test_the_documented_kinds_are_those_there_are() -> None:
     listed = re.findall(r"`(\w+)`", PAGE.partition("## All kinds")[2])
-    assert sorted(listed) == sorted({*BY_KIND, PARAMETER.kind})
+    assert sorted(listed) == sorted(BY_KIND)

@@ -324,6 +324,78 @@ def test_numpy_arrays_do_not_tell_whose_layouts_they_have():
         convert_state_dict(mixed | {"weight": paddle.ones([4, 4])}, target)
 
 
+# Tensors with several names.
+
+
+class Tied(torch.nn.Module):
+    """An embedding whose matrix is the head's, too."""
+
+    def __init__(self, size: int = 6, width: int = 6) -> None:
+        super().__init__()
+        self.emb = torch.nn.Embedding(size, width)
+        self.head = torch.nn.Linear(width, size, bias=False)
+        self.head.weight = self.emb.weight
+
+
+class PaddleTied(paddle.nn.Layer):
+    """The same layers, tied or apart; in Paddle a tied head multiplies by the transpose."""
+
+    def __init__(self, size: int = 6, width: int = 6, *, tied: bool = False) -> None:
+        super().__init__()
+        self.emb = paddle.nn.Embedding(size, width)
+        self.head = paddle.nn.Linear(width, size, bias_attr=False)
+        if tied:
+            self.head.weight = self.emb.weight
+
+
+def test_a_tied_head_there_and_back():
+    ours, theirs = Tied(5, 3), PaddleTied(5, 3)
+    there = convert_state_dict(ours.state_dict(), theirs)
+    assert bits(there["head.weight"]) == bits(ours.emb.weight.T)
+    theirs.set_state_dict(there)
+    back = convert_state_dict(theirs.state_dict(), ours)
+    assert {key: bits(value) for key, value in back.items()} == {
+        key: bits(value) for key, value in ours.state_dict().items()
+    }
+    there["head.weight"] = there["head.weight"] + 1
+    with pytest.raises(
+        RefusedError, match=r"'head\.weight' is to be one tensor with 'emb\.weight'"
+    ):
+        convert_state_dict(there, ours, origin="paddle")
+
+
+@pytest.mark.parametrize("kept", ["emb.weight", "head.weight"])
+def test_a_tie_that_transposes_is_no_alias(kept):
+    """Torch's tied head computes x·Eᵀ, Paddle's x·E: a square matrix fits both."""
+    target = PaddleTied(tied=True)
+    both = Tied().state_dict()
+    with pytest.raises(
+        RefusedError, match=r"'head\.weight' is to be one tensor with 'emb\.weight'"
+    ):
+        convert_state_dict(both, target)
+    one = {kept: both[kept]}
+    with pytest.raises(RefusedError, match="tied in torch it would be the other's transpose"):
+        convert_state_dict(one, target)
+    rules = UserRules.of(kinds={"head": "linear"})
+    assert set(convert_state_dict(one, target, rules=rules)) == set(target.state_dict())
+    apart = {"emb.weight": both["emb.weight"], "head.weight": both["emb.weight"].T.contiguous()}
+    found = convert_state_dict(apart, target)
+    assert bits(found["head.weight"]) == bits(found["emb.weight"]) == bits(both["emb.weight"])
+
+
+def test_a_shared_layer_may_stand_under_any_of_its_names(zoo, paddle_zoo):
+    whole = convert_state_dict(zoo.state_dict(), paddle_zoo, rules=SCALE)
+    for lost in ("square", "again", "bn", "bn_again"):
+        state = {k: v for k, v in zoo.state_dict().items() if not k.startswith(f"{lost}.")}
+        found = convert_state_dict(state, paddle_zoo, rules=SCALE)
+        assert {key: bits(value) for key, value in found.items()} == {
+            key: bits(value) for key, value in whole.items()
+        }
+    state = {k: v for k, v in state.items() if not k.startswith(("square.", "again."))}
+    with pytest.raises(RefusedError, match=r"missing: 'square\.weight'"):
+        convert_state_dict(state, paddle_zoo, rules=SCALE)
+
+
 # Wrappers, on either side.
 
 

@@ -70,7 +70,7 @@ def test_every_way_back_restores_each_bit(name, shape):
     there = transform.apply(values, dtype)
     if transform.undone == "merge":
         assert there.shape == (3, *transform.shape(shape))
-    elif transform.action != "reshape":
+    elif name not in ("flatten", "row"):  # the entry says in which shape
         assert there.shape == transform.shape(shape)
     assert there.size == values.size
     there = contiguous(there)

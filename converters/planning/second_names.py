@@ -124,7 +124,7 @@ def identity(source: Source, names: tuple[str, ...]) -> Hashable:
         return None
     tensors = [source.tensor(name) for name in names]
     told = all(one.identity is not None and 0 not in one.shape for one in tensors)
-    return tuple(one.identity for one in tensors) if told else None
+    return tuple((one.identity, one.shape, one.type) for one in tensors) if told else None
 
 
 def targets_seconds(layout: Layout, passage: Passage) -> Iterator[Entry]:

@@ -62,7 +62,7 @@ def test_a_conversion(source, tmp_path):
     assert "network stdc1 authors, 4 classes" in told
     assert "skipped epoch: int 5" in told
     assert re.search(r"alias \d+ second name of a tensor, not written twice", told)
-    assert "transpose 2 Linear weight, [out, in] → [in, out]" in told
+    assert "transpose 2 weight of a Linear, its two axes exchanged" in told
     assert "read back and compared bit for bit" in told
     network = paddle_nets.build("stdc1", num_classes=4)
     assert network.set_state_dict(paddle.load(str(target))) == ([], [])

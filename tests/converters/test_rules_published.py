@@ -54,11 +54,9 @@ def test_every_published_key_finds_its_place(name: str) -> None:
 
 def as_written(plan) -> Checkpoint:
     """Return what the plan would write, as a checkpoint of shapes."""
-    tensors = {
-        entry.target: shape_tensor(torch.zeros(entry.shape, device="meta"))
-        for entry in plan.entries
-        if entry.target
-    }
+    # All at once: a tensor that is gone leaves its identity to the next one.
+    kept = {e.target: torch.zeros(e.shape, device="meta") for e in plan.entries if e.target}
+    tensors = {key: shape_tensor(tensor) for key, tensor in kept.items()}
     return Checkpoint(Path("published.pdparams"), "pdparams", tensors)
 
 

@@ -49,11 +49,19 @@ def pytest_runtest_makereport(
     report = yield
     error = None if call.excinfo is None else _parity_error(call.excinfo.value)
     if report.failed and call.excinfo is not None and error is not None:
-        place = call.excinfo.traceback.filter(call.excinfo)[-1]
-        where = f"{_shown(place.path)}:{place.lineno + 1}: {str(place.statement).strip()}"
-        # The first line is the one that stands in pytest's summary.
-        report.longrepr = "\n".join([str(error), "", *_written(item, error), where])
+        report.longrepr = _spoken(item, call.excinfo, error)
     return report
+
+
+def _spoken(item: pytest.Item, raised: pytest.ExceptionInfo[Any], error: ParityError) -> Any:
+    place = raised.traceback.filter(raised)[-1]
+    where = f"{_shown(place.path)}:{place.lineno + 1}: {str(place.statement).strip()}"
+    shown: Any = raised.getrepr(style="native")
+    text = "\n".join([str(error), "", *_written(item, error), where, ""])
+    shown.reprtraceback.reprentries[0].lines[:] = [text]
+    # Where the variable CI is set, pytest's summary shows all of the message: one line.
+    shown.reprcrash.message = str(error).partition("\n")[0]
+    return shown
 
 
 def _parity_error(error: BaseException) -> ParityError | None:

@@ -40,7 +40,11 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def test_a_failure_is_the_report_and_the_tests_line(run: Run) -> None:
+@pytest.mark.parametrize("ci", ["", "true"])  # where it is set, pytest shortens no message
+def test_a_failure_is_the_report_and_the_tests_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
     result = run("""
 def test_port(parity):
     x = random_input((1, 3, 97, 65))

@@ -71,7 +71,8 @@ def _paddle(draw: Draw) -> Iterator[tuple[Any, str, Any]]:
         **options: Any,
     ) -> Any:
         if not (training and p):
-            return real(x, p, axis, training, mode, **options)
+            # By name: the order of these differs between Paddle's versions.
+            return real(x, p, axis=axis, training=training, mode=mode, **options)
         axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
         shape = [size if place in axes else 1 for place, size in enumerate(x.shape)]
         kept = x * paddle.to_tensor(draw("paddle", shape, p)).astype(x.dtype)

@@ -9,11 +9,10 @@ from typing import Any
 
 from benchmarks.port_bugs.bug import Bug
 from benchmarks.port_bugs.correct import Correct
-from benchmarks.port_bugs.network import NETWORKS, original
-from benchmarks.port_bugs.training import plan
+from benchmarks.port_bugs.network import NETWORKS, Network, original
+from benchmarks.port_bugs.training import losses, plan
 
-#: Checks that take a training.
-TRAINED = ("loss", "train")
+STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -80,24 +79,28 @@ def judge(bug: Bug) -> Score:
     network = NETWORKS[bug.network]
     options: dict[str, Any] = {"transfer": bug.transfer}
     options["checks"] = tuple(dict.fromkeys(("forward", bug.check)))
-    if bug.check in TRAINED:
-        options["training"] = plan(network, bug.port())
+    options |= _trained(network, bug.port(), bug.check)
     answer = ask(original(bug.network), bug.build(), network.batch()[0], **options)
     return Score(bug, answer)
 
 
 def judge_correct(correct: Correct) -> Alarm:
     """Give a correct port to the harness: gradients too, and the training if it has one."""
-    from parity.check import CHECKS
-
     options: dict[str, Any] = {"rename": correct.rename, "transfer": correct.own_weights is None}
     checks = ["forward", "backward"]
-    trained = [check for check in TRAINED if check in CHECKS]
-    if correct.trained and trained:
+    if correct.trained:
         network = NETWORKS[correct.trained]
-        checks += trained
-        options["training"] = plan(network, network.port())
+        for check in ("loss", "train"):
+            options |= _trained(network, network.port(), check)
+            checks.append(check)
     return Alarm(correct, ask(*correct.pair(), correct.inputs, checks=checks, **options))
+
+
+def _trained(network: Network, port: Any, check: str) -> dict[str, Any]:
+    """Return what a check of the loss or of the training takes beside the networks."""
+    if check == "loss":
+        return {"losses": losses(network, port)}
+    return {"training": plan(network, port), "steps": STEPS} if check == "train" else {}
 
 
 def ask(module: Any, layer: Any, inputs: Any, **options: Any) -> Answer:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from benchmarks.port_bugs.network import Network
+import numpy as np
+import torch
+
+from benchmarks.port_bugs.network import Network, original
 
 
 def step(source: ModuleType, network: Any, training: Any, inputs: Any, labels: Any) -> Any:
@@ -36,6 +40,33 @@ def plan(network: Network, port: ModuleType) -> Any:
         paddle_optimizer=_maker(port),
         batches=[network.batch(seed) for seed in range(3)],
     )
+
+
+def losses(network: Network, port: ModuleType) -> Any:
+    """Return the losses of a network and a port, and what the network returns in training."""
+    from parity.losses import LossCase, Losses
+
+    outputs, names = _outputs(network)
+    sides = (_taking(source.loss, names) for source in (network.original(), port))
+    labels = network.batch()[1]
+    return Losses(*sides, [LossCase("labels, some ignored", outputs, (labels,))])
+
+
+def _outputs(network: Network) -> tuple[tuple[np.ndarray, ...], tuple[str, ...]]:
+    """Run torch's network in training mode; the names are those of a dict that it returns."""
+    module = copy.deepcopy(original(network.name)).train()
+    with torch.no_grad():
+        found = module(*(torch.from_numpy(array) for array in network.batch()[0]))
+    names = tuple(found) if isinstance(found, dict) else ()
+    parts = found.values() if names else found if isinstance(found, tuple) else (found,)
+    return tuple(part.numpy() for part in parts), names
+
+
+def _taking(loss: Any, names: tuple[str, ...]) -> Any:
+    """Let a loss that takes a dict take a tuple."""
+    if not names:
+        return loss
+    return lambda outputs, labels: loss(dict(zip(names, outputs, strict=True)), labels)
 
 
 def _maker(source: ModuleType) -> Any:

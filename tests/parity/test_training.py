@@ -135,12 +135,13 @@ def test_a_wrong_momentum_does_not_hide_behind_the_biased_variance(
     assert failing == {"norm.running_mean", "norm.running_var"}
 
 
-def test_dropout_takes_the_same_masks_on_both_sides() -> None:
+@pytest.mark.parametrize("rate", [0.5, 0.0])
+def test_dropout_takes_the_same_masks_on_both_sides(rate: float) -> None:
     ours = torch.nn.Sequential(
-        torch.nn.Linear(4, 16), torch.nn.Dropout(0.5), torch.nn.Linear(16, 3)
+        torch.nn.Linear(4, 16), torch.nn.Dropout(rate), torch.nn.Linear(16, 3)
     )
     theirs = paddle.nn.Sequential(
-        paddle.nn.Linear(4, 16), paddle.nn.Dropout(0.5), paddle.nn.Linear(16, 3)
+        paddle.nn.Linear(4, 16), paddle.nn.Dropout(rate), paddle.nn.Linear(16, 3)
     )
     random = np.random.default_rng(1)
     x = random.standard_normal((5, 4)).astype(np.float32)

@@ -19,7 +19,9 @@ from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
 from parity.nested import flatten
-from parity.record import CallKey, as_dtype, exact_kernels, explained, observe
+from parity.record import CallKey
+from parity.recorder import observe
+from parity.running import as_dtype, exact_kernels, explained
 
 if TYPE_CHECKING:
     from parity.backends import Backend, FloatType
@@ -131,7 +133,7 @@ def run_through(
     backward: Backward,
     numbers: Mapping[CallKey, int] | None = None,
 ) -> dict[CallKey, list[Floor]]:
-    """Run a network forward and backward once; arrays are shared, see `parity.record.run`.
+    """Run a network forward and backward once; arrays are shared, see `parity.running.run`.
 
     The gradients of its parameters are left in them.
 
@@ -143,7 +145,7 @@ def run_through(
             call that returned it; last with those of the inputs.
         dtype: The precision of the run.
         backward: Where to start, and in which mode.
-        numbers: See `parity.record.run`.
+        numbers: See `parity.running.run`.
 
     Returns:
         Single-precision kernels by the call whose backward pass they ran in.

@@ -172,7 +172,7 @@ def _run(holder: Any, loss: Any, case: LossCase, dtype: FloatType) -> Found:
     """Compute a loss and its gradients; the holder is an empty network of its framework."""
     from parity.backends import backend_of
     from parity.backends.autograd import autograd_of
-    from parity.record import as_dtype, exact_kernels, explained
+    from parity.running import as_dtype, exact_kernels, explained
     from parity.source import copy_as
     from parity.training.side import is_network
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from parity.backends import backend_of
 from parity.backward import run_through
 from parity.paused import PausedRun
-from parity.record import NetworkError, never_called, run
+from parity.record import NetworkError
+from parity.running import never_called, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

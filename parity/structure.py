@@ -17,8 +17,8 @@ from converters.layouts import join
 from parity.align import aligned_in_order, only_ones
 from parity.inventory import Inventory, Unit
 from parity.pair import NO_PARTNER, Unpaired, renamed
-from parity.record import run
 from parity.renaming import Rename, renaming_of
+from parity.running import run
 from parity.source import copy_as
 
 if TYPE_CHECKING:

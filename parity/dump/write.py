@@ -18,8 +18,8 @@ from parity.dump.members import input_member, weight_member
 from parity.dump.spool import modules_of
 from parity.dump.writer import DumpWriter, RunWriter
 from parity.precision import PRECISIONS
-from parity.record import run
 from parity.restore import random_numbers_restored
+from parity.running import run
 from parity.source import copy_as
 from parity.versions import versions
 

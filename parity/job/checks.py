@@ -11,7 +11,7 @@ from parity.job.networks import find
 from parity.job.request import DEFAULT_SIZE, JobError
 from parity.job.stdc_training import stdc_losses, stdc_training
 from parity.losses import LossCase, Losses, segmentation_cases
-from parity.record import record
+from parity.running import record
 from parity.training import Training
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
-from parity.record import as_dtype, exact_kernels, explained
+from parity.running import as_dtype, exact_kernels, explained
 from parity.source import copy_as
 from parity.training.plan import loss_parts
 

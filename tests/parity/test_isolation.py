@@ -15,7 +15,7 @@ from function_toys import Paddle, Torch
 from parity import State, check_parity, forced, weights
 from parity.compare import tensor_error
 from parity.forced import forced_run
-from parity.record import record
+from parity.running import record
 from parity.source import LiveRun
 
 ROUNDING = 1e-14

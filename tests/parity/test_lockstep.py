@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from parity import check_parity
-from parity.record import NetworkError, record
+from parity.record import NetworkError
+from parity.running import record
 from parity.source import LiveRun
 
 

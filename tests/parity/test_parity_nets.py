@@ -14,7 +14,7 @@ import converters
 from parity import State, check_parity
 from parity.cli import main
 from parity.inputs import random_input, seed_weights
-from parity.record import record
+from parity.running import record
 from stdc_port import paddle_nets, torch_nets
 from stdc_port.spec import ARCHS
 

@@ -8,7 +8,9 @@ import parity_toys as toys
 import pytest
 import torch
 
-from parity.record import NetworkError, observe, record
+from parity.record import NetworkError
+from parity.recorder import observe
+from parity.running import record
 
 
 class Shapes(torch.nn.Module):

@@ -16,7 +16,7 @@ from converters import ConverterError
 from parity import NetworkError
 from parity.carry import Weights
 from parity.dump import Dump, DumpError, write_dump
-from parity.record import record
+from parity.running import record
 
 
 @pytest.fixture(scope="module")

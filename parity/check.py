@@ -165,7 +165,7 @@ def _checked(
     )
     if wanted(isolation, result):
         result = isolated(result, passes.sources, structure.rename)
-    return diagnosed(result, passes.weights, passes.inputs)
+    return diagnosed(result, passes.weights, passes.inputs, training)
 
 
 def _refuse_missing(

@@ -123,6 +123,13 @@ def rules_for(state: Mapping[str, Any], folded: Collection[str] = ()) -> UserRul
     return UserRules.of(kinds=kinds, tensors={".*": "parameter"} if state else None)
 
 
+def briefly(error: converters.ConverterError) -> str:
+    """Say why the converter refuses in one line: the first of its problems, and how many."""
+    problems = getattr(error, "problems", ())
+    head = str(error).partition("\n")[0].rstrip(":")
+    return f"{head}, first of all {problems[0]}" if problems else head
+
+
 class _Below:
     """The keys that are among some paths, or lie below one."""
 

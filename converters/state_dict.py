@@ -143,20 +143,25 @@ def unusable(value: Any, name: str) -> str:
         value: a tensor of either framework, an array, or anything else.
         name: of its element type.
     """
+    if without := _without_elements(value):
+        return without
+    layout = "sparse" if _owner(value) == "paddle" and value.is_sparse() else ""
+    layout = layout or str(value.layout if _owner(value) == "torch" else "")
+    if layout not in ("", "torch.strided"):
+        return f"a tensor of layout {layout}; call to_dense() on it"
+    if name.startswith("float8"):
+        return f"{name}, which numpy has not; cast it to bfloat16 first, which loses nothing"
+    return "" if name in BY_NAME else f"{type(value).__name__} is no tensor that can be converted"
+
+
+def _without_elements(value: Any) -> str:
+    """Return why a tensor has no elements yet although its shape says so, '' if it has them."""
     if type(value).__name__.startswith("Uninitialized"):
         return "a lazy layer's, without shape; run the network once first"
     if not getattr(value, "_is_initialized", lambda: True)() and 0 not in value.shape:
         return "without elements, as under paddle.LazyGuard; initialize the network first"
     if getattr(value, "is_meta", False):
         return "a tensor on the meta device, without elements; load its weights first"
-    layout = str(getattr(value, "layout", ""))
-    sparse = _owner(value) == "paddle" and value.is_sparse()
-    if sparse or (layout.startswith("torch.") and layout != "torch.strided"):
-        return f"a tensor of layout {layout if not sparse else 'sparse'}; call to_dense() on it"
-    if name.startswith("float8"):
-        return f"{name}, which numpy has not; cast it to bfloat16 first, which loses nothing"
-    if name not in BY_NAME:
-        return f"{type(value).__name__} is no tensor that can be converted"
     return ""
 
 

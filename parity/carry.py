@@ -15,8 +15,8 @@ import numpy as np
 
 import converters
 from converters.bits import raw
-from converters.convert import lazy
 from converters.plan import without_prefix
+from converters.state_dict import lazy
 from converters.transforms import to_float64
 from parity.backends import backend_of
 from parity.pair import renamed

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converters import ConverterError
-from converters.convert import lazy
 from converters.elements import pulled_back, target_arrays
 from converters.entries import Entry
 from converters.execution import written_entries
+from converters.state_dict import lazy
 from parity.backends.autograd import autograd_of
 from parity.pair import renamed
 from parity.weights import briefly

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
-from converters.convert import converted_arrays, plan_state_dict
+from converters.state_dict import converted_arrays, plan_state_dict
 from converters.user_rules import UserRules
 from parity.backends import backend_of
 from parity.pair import renamed

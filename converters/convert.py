@@ -16,7 +16,6 @@ from converters.dtypes import BY_NAME, of_paddle_array
 from converters.elements import target_arrays
 from converters.errors import InputError
 from converters.execution import (
-    FRAMEWORK_SUFFIX,
     Progress,
     alias_targets,
     execute,
@@ -25,6 +24,7 @@ from converters.execution import (
     written_entries,
 )
 from converters.formats import read_checkpoint, safetensors_file
+from converters.formats.writers import suffix_for
 from converters.layouts.names import NAMINGS, NATIVE
 from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, Framework, plan_conversion
@@ -43,6 +43,8 @@ def convert_file(
     dtype: str = "keep",
     key: str | None = None,
     variant: str = "auto",
+    form: str | None = None,
+    max_shard_size: str | int | None = None,
     strict: bool = True,
     force: bool = False,
     dry_run: bool = False,
@@ -56,13 +58,17 @@ def convert_file(
 
     Args:
         src: a torch file (zip or legacy), .safetensors or .pdparams.
-        dst: the target; ``src`` with the target framework's suffix if None.
+        dst: the target; ``src`` with the suffix of the format or the target framework if None.
         to: the target framework; the one that ``src`` is not of if None.
         arch: the network's name, ``auto`` to tell it by the keys.
         layout: naming of the target's keys: native, authors, paddleseg, mmseg, mmseg-first.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         key: path of the dict inside the source to take; chosen by content if None.
         variant: whose implementation of STDC ``src`` is; ``auto`` to tell it by names and keys.
+        form: format of the target: ``pdparams``, ``torch-zip``, ``torch-legacy`` (for PyTorch 1.5
+            and older) or ``safetensors``; told by its suffix if None.
+        max_shard_size: bytes of tensors in a file, as 2GB; a target that holds more is written in
+            shards, with an index.
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
@@ -89,10 +95,19 @@ def convert_file(
         target=target,
         rules=rules,
     )
-    path = default_target(Path(src), dst, plan.to)
+    path = default_target(Path(src), dst, plan.to, form)
     if dry_run:
         return report_of(plan, unwritten(path))
-    return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+    return execute(
+        plan,
+        path,
+        form=form,
+        max_shard_size=max_shard_size,
+        strict=strict,
+        force=force,
+        verify=verify,
+        progress=progress,
+    )
 
 
 def plan_file(
@@ -159,9 +174,11 @@ def direction(
     return checkpoint.framework, None
 
 
-def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:
-    """Return the target, by default the source with the suffix of the framework."""
-    return Path(target) if target is not None else source.with_suffix(FRAMEWORK_SUFFIX[to])
+def default_target(
+    source: Path, target: str | Path | None, to: Framework, form: str | None = None
+) -> Path:
+    """Return the target, by default the source with the suffix of the format or framework."""
+    return Path(target) if target is not None else source.with_suffix(suffix_for(to, form))
 
 
 def convert_state_dict(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import paddle
@@ -16,7 +17,7 @@ from samples import trained
 
 from converters import convert_file
 from converters.cli import main
-from converters.execution import WRITERS
+from converters.formats.writers import BY_SUFFIX
 from stdc_port import paddle_nets
 
 
@@ -257,8 +258,8 @@ def test_a_report_that_cannot_be_written_stops_the_work_before_it_starts(source,
 
 
 def test_a_target_that_was_not_written_as_planned(source, tmp_path, monkeypatch):
-    name, _ = WRITERS[".pdparams"]
-    monkeypatch.setitem(WRITERS, ".pdparams", (name, lambda file, *_: file.write(b"\x80\x04}.")))
+    empty = replace(BY_SUFFIX[".pdparams"], write=lambda file, _: file.write(b"\x80\x04}."))
+    monkeypatch.setitem(BY_SUFFIX, ".pdparams", empty)
     result = convert(source, "-o", tmp_path / "a.pdparams")
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)

@@ -71,7 +71,7 @@ def execute(
             if verify:
                 compare(plan, written.folder / output.leading, progress)
         finally:
-            written.safe.result()
+            written.wait()
         whole, files = output.whole(written), output.files(written)
         put_in_place(stage, output.names, output.replaced, force=force)
     return report_of(plan, whole, files, verified=verify)

@@ -22,8 +22,9 @@ from converters.formats.sharding import (
 from converters.formats.writers import Writer
 from converters.report import FileFacts
 
-# Bytes that are gathered before they go to the file.
-BUFFER = 4 << 20
+# Bytes that are gathered before they go to the file. From 2 MiB on Linux takes huge pages for them,
+# which a virtual machine may first have to ask its host for: writing then takes twice as long.
+BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -99,43 +100,62 @@ class Output:
         """Write all files into a temporary folder, one after the other, the leading one last."""
         folder = stage / "new"
         folder.mkdir()
-        digests = {name: self.write_part(folder / name, part) for name, part in self.parts.items()}
+        files = {name: self.write_part(folder / name, part) for name, part in self.parts.items()}
         if self.index is None:
-            whole = digests[self.leading]
-        else:
-            (folder / self.leading).write_bytes(self.index)
-            digests[self.leading] = digest_of(folder / self.leading)
-            whole = digest_of(*(folder / name for name in (self.leading, *self.parts)))
-        return Written(folder, digests, whole, Background(lambda: save(folder)))
+            return Written(folder, files, files[self.leading].digest)
+        files[self.leading] = self.write_index(folder / self.leading, self.index)
+        paths = (folder / name for name in (self.leading, *self.parts))
+        return Written(folder, files, digest_of(*paths))
 
-    def write_part(self, path: Path, content: Content) -> Background[str]:
-        """Write a file and return its digest, which is counted while it grows where it can be."""
+    def write_part(self, path: Path, content: Content) -> InWork:
+        """Write a file, which is hashed and brought to the disk while it grows."""
         finished = Event()
         with path.open("wb", buffering=BUFFER) as file:
+            safe = Background(lambda: sync(path, finished))
             digest = digest_of(path, finished=finished) if self.writer.grows else None
             try:
                 self.writer.write(file, content)
                 file.flush()
             finally:
                 finished.set()
-        return digest or digest_of(path)
+        return InWork(digest or digest_of(path), safe)
+
+    def write_index(self, path: Path, text: bytes) -> InWork:
+        """Write the index of the shards."""
+        path.write_bytes(text)
+        finished = Event()
+        finished.set()
+        return InWork(digest_of(path), Background(lambda: sync(path, finished)))
 
     def files(self, written: Written) -> tuple[FileFacts, ...]:
         """Return the facts of each file, the leading one last."""
         return tuple(
             FileFacts(
                 str(self.path.with_name(name)),
-                digest.result(),
+                file.digest.result(),
                 self.writer.name if name in self.parts else "index",
                 (written.folder / name).stat().st_size,
             )
-            for name, digest in written.digests.items()
+            for name, file in written.files.items()
         )
 
     def whole(self, written: Written) -> FileFacts:
         """Return the facts of all files as one, as if they were a source."""
         path, size = self.path.with_name(self.leading), sum(f.bytes for f in self.files(written))
-        return FileFacts(str(path), written.whole.result(), self.format, size)
+        return FileFacts(str(path), written.digest.result(), self.format, size)
+
+
+@dataclass(frozen=True)
+class InWork:
+    """What is still done with a written file.
+
+    Attributes:
+        digest: its SHA-256.
+        safe: done once it is on the disk.
+    """
+
+    digest: Background[str]
+    safe: Background[None]
 
 
 @dataclass(frozen=True)
@@ -144,19 +164,27 @@ class Written:
 
     Attributes:
         folder: where they lie.
-        digests: SHA-256 of each, by name.
-        whole: SHA-256 of all, the leading one first.
-        safe: done once they are on the disk.
+        files: what is still done with each, by name.
+        digest: SHA-256 of all, the leading one first.
     """
 
     folder: Path
-    digests: Mapping[str, Background[str]]
-    whole: Background[str]
-    safe: Background[None]
+    files: Mapping[str, InWork]
+    digest: Background[str]
+
+    def wait(self) -> None:
+        """Wait until all files are on the disk.
+
+        Raises:
+            OSError: one could not be brought there.
+        """
+        for file in self.files.values():
+            file.safe.result()
 
 
-def save(folder: Path) -> None:
-    """Make sure that the files of a folder are on the disk."""
-    for path in folder.iterdir():
-        with path.open("r+b") as file:
-            os.fsync(file.fileno())
+def sync(path: Path, written: Event) -> None:
+    """Bring a file to the disk while it grows, and all of it once it is written."""
+    with path.open("r+b", buffering=0) as file:
+        while not written.wait(0.01):
+            os.fdatasync(file.fileno())
+        os.fsync(file.fileno())

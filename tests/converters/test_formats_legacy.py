@@ -11,6 +11,7 @@ from samples import bits
 from test_formats import FAST, assert_same, rows_of, states
 
 from converters import convert_file, read_checkpoint
+from converters.dtypes import BY_STORAGE
 from converters.formats import torch_legacy
 from converters.formats.content import Content, content_of
 
@@ -80,8 +81,8 @@ def parts_of(file: io.BytesIO) -> dict[str, object]:
     for key in pickle.load(file):  # noqa: S301
         storage = next(value for value in unpickled.values() if value[1][0][2] == numbers[key])
         (count,) = struct.unpack("<q", file.read(8))
-        kind = storage[1][0][1]
-        rows[numbers[key]] = file.read(count * kind().dtype.itemsize)
+        kind = BY_STORAGE[storage[1][0][1].__name__]
+        rows[numbers[key]] = file.read(count * kind.itemsize)
     assert file.read() == b""
     return {"facts": facts, "object": dict(unpickled), "storages": rows}
 

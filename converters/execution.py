@@ -33,8 +33,9 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     ".safetensors": (safetensors_file.NAME, safetensors_file.write),
 }
 FRAMEWORK_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
-# Bytes that are gathered before they go to the file.
-BUFFER = 4 << 20
+# Bytes that are gathered before they go to the file. From 2 MiB on Linux takes huge pages for them,
+# which a virtual machine may first have to ask its host for: writing then takes twice as long.
+BUFFER = 1 << 20
 # Bytes read between two times that the pages of the mapped files are given back.
 RELEASE = 64 << 20
 
@@ -75,8 +76,12 @@ def execute(
     plan.checkpoint.digest()
     with temporary_beside(path) as temporary:
         with temporary.open("wb", buffering=BUFFER) as file:
-            digest = write_hashed(writer, file, content_of(plan, progress), temporary)
-            safe = Background(lambda: os.fsync(file.fileno()))
+            written = Event()
+            safe = Background(lambda: sync(file.fileno(), written))
+            try:
+                digest = write_hashed(writer, file, content_of(plan, progress), temporary)
+            finally:
+                written.set()
             try:
                 if verify:
                     compare(plan, temporary, progress)
@@ -85,6 +90,13 @@ def execute(
         facts = FileFacts(str(path), digest.result(), form, temporary.stat().st_size)
         temporary.replace(path)
     return report_of(plan, facts, verified=verify)
+
+
+def sync(descriptor: int, written: Event) -> None:
+    """Bring a file to the disk while it grows, and all of it once it is written."""
+    while not written.wait(0.01):
+        os.fdatasync(descriptor)
+    os.fsync(descriptor)
 
 
 def write_hashed(writer: Writer, file: BinaryIO, content: Content, path: Path) -> Background[str]:

@@ -19,6 +19,7 @@ from parity.isolate import ISOLATION, isolated, wanted
 from parity.losses import Losses, check_losses
 from parity.passes import Carried, Passes
 from parity.precision import CHECKS, PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.regroup import regrouped
 from parity.reorder import could_be_reordered, in_another_order
 from parity.restore import random_numbers_restored
 from parity.result import ParityResult
@@ -131,10 +132,7 @@ def _checked(
 ) -> ParityResult:
     structure = passes.weights.structure
     try:
-        result = passes.backward() if "backward" in checks else passes.forward()
-        if could_be_reordered(result) and (other := passes.reordered()) is not passes:
-            passes = other
-            result = passes.backward() if "backward" in checks else passes.forward()
+        passes, result = _compared(passes, backward="backward" in checks)
         if losses is not None and "loss" in checks:
             bounds = {"tol": passes.tol, "tol64": passes.tol64}
             result = replace(result, losses=check_losses(losses, passes.precisions, **bounds))
@@ -164,8 +162,20 @@ def _checked(
         checks=tuple(dict.fromkeys(checks)),
     )
     if wanted(isolation, result):
-        result = isolated(result, passes.sources, structure.rename)
-    return diagnosed(result, passes.weights, passes.inputs)
+        result = isolated(result, passes.sources, passes.rename)
+    return diagnosed(result, passes.weights, passes.inputs, training)
+
+
+def _compared(passes: Passes, *, backward: bool) -> tuple[Passes, ParityResult]:
+    """Compare both networks; once more where calls or layers turn out not to be partners."""
+    result = passes.compared(backward=backward)
+    if could_be_reordered(result) and (other := passes.reordered()) is not passes:
+        passes, result = other, other.compared(backward=backward)
+    group = regrouped(result, passes)
+    if group is not None:
+        passes = group.apart(passes)
+        result = group.accounted(passes.compared(backward=backward))
+    return passes, result
 
 
 def _refuse_missing(

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converters import ConverterError
-from converters.convert import lazy
 from converters.elements import pulled_back, target_arrays
 from converters.entries import Entry
 from converters.execution import written_entries
+from converters.state_dict import lazy
 from converters.transforms import TRANSFORMS
 from parity.backends.autograd import autograd_of
 from parity.pair import renamed
+from parity.weights import briefly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,7 +145,7 @@ def partners(
     try:
         entries = _entries(torch_module, paddle_layer, keys)
     except ConverterError as error:
-        notes = (f"parameters were paired by name, not by a conversion: {error}",)
+        notes = (f"parameters were paired by name, not by a conversion: {briefly(error)}",)
         entries = _by_name(keys.rename, ours, theirs)
     return _joined(ours, theirs, entries), notes
 

@@ -106,7 +106,8 @@ class Carried:
         try:
             expected = self._converted(self.torch_module, self.paddle_layer)
         except ConverterError as error:
-            return (), (f"weights were not compared with a conversion: {error}",)
+            said = crossing.briefly(error)
+            return (), (f"weights were not compared with a conversion: {said}",)
         if self.converted is not None:
             return crossing.differences(expected, crossing.read_file(self.converted)), ()
         return crossing.differences(expected, crossing.paddle_arrays(self.paddle_layer)), ()
@@ -136,6 +137,10 @@ class Passes:
     precisions: Sequence[FloatType]
     folder: Path | None = None
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
+
+    def compared(self, *, backward: bool) -> ParityResult:
+        """Run forward, and on into the backward pass if that is asked for."""
+        return self.backward() if backward else self.forward()
 
     def forward(self) -> ParityResult:
         """Run forward only."""

@@ -61,6 +61,13 @@ class Suspect:
         """Whether the run was in float64."""
         return any(value.array.dtype == np.float64 for value in self.wanted)
 
+    @property
+    def takes_masks(self) -> bool:
+        """Whether paddle's call was given a mask of truth values."""
+        backend = backend_of(self.paddle_layer)
+        tensors = (tensor for _, tensor in flatten(self.arguments, backend.is_tensor))
+        return any(backend.view(tensor).dtype == bool for tensor in tensors)
+
     def error(self, layer: Callable[..., Any], *, invert_masks: bool = False) -> float:
         """Run a layer in the place of paddle's; infinite where the results cannot be compared."""
         backend = backend_of(self.paddle_layer)

@@ -106,7 +106,7 @@ def standing_in(kernel: Kernel, row: Row, noting: Noting) -> Kernel:
         wanted = paddle.is_grad_enabled() and any(
             _is_tensor(x) and not x.stop_gradient for x in args
         )
-        double = any(_is_tensor(x) and x.dtype == paddle.float64 for x in args)
+        double = row.single or any(_is_tensor(x) and x.dtype == paddle.float64 for x in args)
         told = any(value is not None for value in kwargs.values())
         if told or not double or not (row.forward or wanted):
             return kernel(*args, **kwargs)

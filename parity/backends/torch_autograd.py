@@ -35,12 +35,24 @@ class TorchAutograd:
 
     def watch(self, tensor: torch.Tensor, act: Callable[[np.ndarray], np.ndarray | None]) -> None:
         """Call `act(gradient)` when a tensor's whole gradient is known."""
+        told, shape = False, tensor.shape
 
         def hook(gradient: torch.Tensor) -> torch.Tensor | None:
+            nonlocal told
+            told = True
             instead = act(self._backend.view(gradient))
             return None if instead is None else self._backend.like(gradient, instead)
 
+        def fallback(gradient: torch.Tensor) -> torch.Tensor | None:
+            instead = None if told else hook(gradient.reshape(shape))
+            return None if instead is None else instead.reshape(gradient.shape)
+
         tensor.register_hook(hook)
+        base = tensor._base  # noqa: SLF001 - torch has no other name for it
+        if base is not None and base.numel() == tensor.numel() and tensor.is_contiguous():
+            # An in-place operation takes a view out of the graph, with its hook: what a Linear
+            # makes of three axes is one. The gradient then goes on through what it is a view of.
+            base.register_hook(fallback)
 
     def backward(self, tensors: Sequence[torch.Tensor], cotangents: Sequence[np.ndarray]) -> None:
         """Run backward from some tensors."""

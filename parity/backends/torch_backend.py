@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from torch.nn.utils import parametrize
 
 from parity.backends.torch_exact import exact_gradients
 
@@ -42,8 +43,11 @@ class TorchBackend:
         return next(module.children(), None) is None
 
     def holds_weights(self, module: torch.nn.Module) -> bool:
-        """Tell whether the module itself registers parameters."""
-        return next(module.parameters(recurse=False), None) is not None
+        """Tell whether the module itself registers parameters, or has some made by other ones."""
+        if isinstance(module, parametrize.ParametrizationList):
+            return False  # they belong to the layer whose weight it makes
+        own = next(module.parameters(recurse=False), None) is not None
+        return own or parametrize.is_parametrized(module)
 
     def before(self, module: torch.nn.Module, act: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `act((args, kwargs))` before each forward."""

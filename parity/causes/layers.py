@@ -104,6 +104,8 @@ def examine(suspect: Suspect) -> Diagnosis | None:
 
 def _mask(suspect: Suspect) -> Diagnosis | None:
     """An attention that was given torch's mask as it is."""
+    if not suspect.takes_masks:
+        return None
     left = suspect.error(suspect.paddle_layer, invert_masks=True)
     if not explains(suspect, left):
         return None

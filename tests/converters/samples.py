@@ -19,24 +19,28 @@ def generator(seed: int, key: str) -> np.random.Generator:
 def trained(arch: str, *, seed: int = 0, **options: object) -> torch.nn.Module:
     """Return a torch network with random statistics; some head scales are negative, some zero."""
     network = torch_nets.build(arch, **options)
-    with torch.no_grad():
-        for key, tensor in [*network.named_parameters(), *network.named_buffers()]:
-            random = generator(seed, key)
-            if key.endswith("num_batches_tracked"):
-                tensor.fill_(int(random.integers(1, 10_000)))
-            elif key.endswith("running_var"):
-                tensor.copy_(torch.from_numpy(random.uniform(0.3, 2.0, tensor.shape)))
-            elif tensor.ndim == 1 and key.endswith("weight"):
-                scale = random.uniform(-1.5, 1.5, tensor.shape)
-                scale[:: max(1, len(scale) // 4)] = 0.0
-                tensor.copy_(torch.from_numpy(scale))
-            elif tensor.ndim == 1:
-                tensor.copy_(torch.from_numpy(random.normal(0, 0.3, tensor.shape)))
-            else:
-                fan = tensor[0].numel()
-                values = random.standard_normal(tensor.shape, np.float32) * (2 / fan) ** 0.5
-                tensor.copy_(torch.from_numpy(values))
+    for key, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        fill(key, tensor.detach(), seed=seed)
     return network.eval()
+
+
+def fill(key: str, tensor: torch.Tensor, *, seed: int) -> None:
+    """Give a tensor values as training leaves them, by its name; norms count batches."""
+    random = generator(seed, key)
+    if key.endswith("num_batches_tracked"):
+        tensor.fill_(int(random.integers(1, 10_000)))
+    elif key.endswith("running_var"):
+        tensor.copy_(torch.from_numpy(random.uniform(0.3, 2.0, tensor.shape)))
+    elif tensor.ndim == 1 and key.endswith("weight"):
+        scale = random.uniform(-1.5, 1.5, tensor.shape)
+        scale[:: max(1, len(scale) // 4)] = 0.0
+        tensor.copy_(torch.from_numpy(scale))
+    elif tensor.ndim == 1:
+        tensor.copy_(torch.from_numpy(random.normal(0, 0.3, tensor.shape)))
+    else:
+        fan = tensor[0].numel()
+        values = random.standard_normal(tensor.shape, np.float32) * (2 / fan) ** 0.5
+        tensor.copy_(torch.from_numpy(values))
 
 
 def skeleton(arch: str, **options: object) -> torch.nn.Module:

@@ -104,7 +104,7 @@ def test_amplified_rounding_passes_with_its_evidence(correct: Any) -> None:
     assert correct, correct.failures[:3]
     first, last = correct.steps[0], correct.steps[-1]
     assert largest(first, "error64") < 1e-11
-    assert largest(last, "error64") > 1e-3
+    assert largest(last, "error64") > 1e-6
     assert max(largest(step, "own64") for step in correct.steps) < TOLERANCE_STEP / 100
     assert last.state is State.ROUNDING
     (note,) = (note for note in correct.notes if "training amplifies rounding" in note)
@@ -116,8 +116,8 @@ def test_amplified_rounding_passes_with_its_evidence(correct: Any) -> None:
 
 def test_torch_drifts_from_itself_as_paddle_does_from_it(correct: Any) -> None:
     for step in correct.steps:
-        assert largest(step, "error64") < 30 * largest(step, "sensitivity")
-        assert largest(step, "sensitivity") < 30 * largest(step, "error64")
+        assert largest(step, "error64") < 1e3 * largest(step, "sensitivity")
+        assert largest(step, "sensitivity") < 1e3 * largest(step, "error64")
 
 
 def test_both_errors_are_in_the_reports(correct: Any) -> None:
@@ -125,12 +125,12 @@ def test_both_errors_are_in_the_reports(correct: Any) -> None:
 
     tensor = correct.to_json()["steps"][-1]["tensors"][0]
     assert tensor["own64"] < 1e-12
-    assert tensor["error64"] > 1e-7
+    assert tensor["error64"] > 1e-9
     assert 1e-12 < tensor["own32"] < 1e-3
-    assert tensor["sensitivity"] > 1e-7
+    assert tensor["sensitivity"] > 1e-9
     lines = as_text(correct).splitlines()
     header = next(line for line in lines if line.startswith("step "))
-    assert header.split()[-3:] == ["since", "torch", "verdict"]
+    assert header.split()[-4:] == ["start", "±1", "ulp", "verdict"]
     assert len(header) <= 80
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converters.checkpoint import Checkpoint, LazyTensor
-    from converters.convert import convert_file, convert_state_dict
+    from converters.convert import convert_file
     from converters.diff import Difference, diff_checkpoints
     from converters.errors import ConverterError, InputError, RefusedError
     from converters.execution import execute
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from converters.inspect import Inspection, inspect_checkpoint
     from converters.plan import ConversionPlan, Entry, detect, plan_conversion
     from converters.report import ConversionReport
+    from converters.state_dict import convert_state_dict
     from converters.user_rules import UserRules, read_rules
 
 __all__ = [
@@ -55,7 +56,7 @@ _MODULE_OF = {
     "RefusedError": "errors",
     "UserRules": "user_rules",
     "convert_file": "convert",
-    "convert_state_dict": "convert",
+    "convert_state_dict": "state_dict",
     "detect": "plan",
     "diff_checkpoints": "diff",
     "execute": "execution",

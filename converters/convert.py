@@ -1,32 +1,23 @@
-"""Conversion in one call: of a file, or of a state dict in memory."""
+"""Conversion of a file in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from converters.background import Background
-from converters.bits import contiguous
-from converters.checkpoint import Checkpoint, LazyTensor
-from converters.dtypes import BY_NAME, of_paddle_array
-from converters.elements import target_arrays
+from converters.checkpoint import Checkpoint
 from converters.errors import InputError
 from converters.execution import (
-    FRAMEWORK_SUFFIX,
     Progress,
-    alias_targets,
     execute,
     report_of,
     unwritten,
-    written_entries,
 )
 from converters.formats import read_checkpoint, safetensors_file
+from converters.formats.writers import suffix_for
 from converters.layouts.names import NAMINGS, NATIVE
-from converters.layouts.network import framework_of
 from converters.plan import ConversionPlan, Framework, plan_conversion
 from converters.planning.source import Source
 from converters.report import ConversionReport
@@ -43,6 +34,8 @@ def convert_file(
     dtype: str = "keep",
     key: str | None = None,
     variant: str = "auto",
+    form: str | None = None,
+    max_shard_size: str | int | None = None,
     strict: bool = True,
     force: bool = False,
     dry_run: bool = False,
@@ -56,13 +49,17 @@ def convert_file(
 
     Args:
         src: a torch file (zip or legacy), .safetensors or .pdparams.
-        dst: the target; ``src`` with the target framework's suffix if None.
+        dst: the target; ``src`` with the suffix of the format or the target framework if None.
         to: the target framework; the one that ``src`` is not of if None.
         arch: the network's name, ``auto`` to tell it by the keys.
         layout: naming of the target's keys: native, authors, paddleseg, mmseg, mmseg-first.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         key: path of the dict inside the source to take; chosen by content if None.
         variant: whose implementation of STDC ``src`` is; ``auto`` to tell it by names and keys.
+        form: format of the target: ``pdparams``, ``torch-zip``, ``torch-legacy`` (for PyTorch 1.5
+            and older) or ``safetensors``; told by its suffix if None.
+        max_shard_size: bytes of tensors in a file, as 2GB; a target that holds more is written in
+            shards, with an index.
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
@@ -89,10 +86,19 @@ def convert_file(
         target=target,
         rules=rules,
     )
-    path = default_target(Path(src), dst, plan.to)
+    path = default_target(Path(src), dst, plan.to, form)
     if dry_run:
         return report_of(plan, unwritten(path))
-    return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+    return execute(
+        plan,
+        path,
+        form=form,
+        max_shard_size=max_shard_size,
+        strict=strict,
+        force=force,
+        verify=verify,
+        progress=progress,
+    )
 
 
 def plan_file(
@@ -159,125 +165,8 @@ def direction(
     return checkpoint.framework, None
 
 
-def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:
-    """Return the target, by default the source with the suffix of the framework."""
-    return Path(target) if target is not None else source.with_suffix(FRAMEWORK_SUFFIX[to])
-
-
-def convert_state_dict(
-    state_dict: Mapping[str, Any],
-    target: Any,
-    *,
-    origin: Framework | None = None,
-    rules: UserRules | None = None,
-) -> dict[str, np.ndarray]:
-    """Convert a state dict to the names and layouts of a network, of the other framework or not.
-
-    The classes of the target's layers settle every layout; the target is not changed.
-
-    Args:
-        state_dict: tensors (torch, paddle or numpy) by key.
-        target: a paddle Layer or a torch Module.
-        origin: the framework whose layouts the tensors have; theirs if None, which numpy arrays
-            alone do not tell.
-        rules: renames and drops of keys, and kinds that the target's classes cannot tell.
-
-    Returns:
-        Arrays by the target's keys, ready for ``set_state_dict``; bfloat16 as uint16.
-
-    Raises:
-        RefusedError: a key is unaccounted for, or a shape disagrees; all are listed.
-        InputError: the target holds a layer for which no rule is known, or nothing tells whose
-            layouts the tensors have.
-    """
-    plan = plan_state_dict(state_dict, target, origin=origin, rules=rules)
-    return converted_arrays(plan)
-
-
-def converted_arrays(plan: ConversionPlan) -> dict[str, np.ndarray]:
-    """Return a plan's tensors by the target's keys, second names too.
-
-    Raises:
-        RefusedError: the plan has problems; all are listed.
-    """
-    plan.require_complete()
-    converted: dict[str, np.ndarray] = {}
-    for entry in written_entries(plan):
-        arrays = target_arrays(plan.checkpoint, entry).items()
-        converted.update((key, contiguous(array)) for key, array in arrays)
-    for second, first in alias_targets(plan).items():
-        converted[second] = converted[first]
-    return converted
-
-
-def plan_state_dict(
-    state_dict: Mapping[str, Any],
-    target: Any,
-    *,
-    origin: Framework | None = None,
-    rules: UserRules | None = None,
-) -> ConversionPlan:
-    """Plan the conversion of a state dict; arguments as in :func:`convert_state_dict`.
-
-    Raises:
-        InputError: the target holds a layer for which no rule is known, or nothing tells whose
-            layouts the tensors have.
-    """
-    to: Framework = "paddle" if framework_of(target) == "paddle" else "torch"
-    tensors = {key: lazy(key, value) for key, value in state_dict.items()}
-    checkpoint = Checkpoint(Path("state dict"), "memory", tensors)
-    origin = origin_of(state_dict, origin)
-    return plan_conversion(checkpoint, to=to, target=target, origin=origin, rules=rules)
-
-
-def origin_of(state_dict: Mapping[str, Any], said: Framework | None) -> Framework | None:
-    """Return the framework whose tensors a state dict holds; None for an empty one.
-
-    Raises:
-        InputError: its tensors are of both, or of none, or of another than somebody says.
-    """
-    whose = {framework for value in state_dict.values() if (framework := _owner(value))}
-    if len(whose) > 1 or (said and whose - {said}):
-        found = " and ".join(sorted(whose))
-        raise InputError(f"the state dict holds tensors of {found}; expected {said or 'one'} alone")
-    if not whose and state_dict and said is None:
-        raise InputError(
-            "numpy arrays do not tell whose layouts they have; say origin='torch' or 'paddle'"
-        )
-    return whose.pop() if whose else said
-
-
-def _owner(value: Any) -> Framework | None:
-    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
-    return "torch" if "torch" in packages else "paddle" if "paddle" in packages else None
-
-
-def lazy(key: str, value: Any) -> LazyTensor:
-    """Return a tensor in memory as the checkpoint formats give it.
-
-    Raises:
-        InputError: it is no tensor.
-    """
-    if hasattr(value, "detach"):
-        value = value.detach()
-    if type(value).__name__.startswith("Uninitialized"):
-        raise InputError(f"{key!r}: a lazy layer's, without shape; run the network once first")
-    name = str(getattr(value, "dtype", "")).removeprefix("torch.").removeprefix("paddle.")
-    if name not in BY_NAME:
-        raise InputError(f"{key!r}: {type(value).__name__} is no tensor that can be converted")
-    shape = tuple(int(size) for size in value.shape)
-    if isinstance(value, np.ndarray):
-        return LazyTensor(shape, of_paddle_array(value.dtype), lambda: value, id(value))
-    dtype = BY_NAME[name]
-    identity = (
-        (value.data_ptr(), shape, tuple(value.stride())) if _owner(value) == "torch" else id(value)
-    )
-    return LazyTensor(shape, dtype, lambda: _array(value, name), identity)
-
-
-def _array(value: Any, name: str) -> np.ndarray:
-    if name == "bfloat16" and _owner(value) == "torch":
-        # torch refuses to give bfloat16 to numpy; its bits as int16 are the same.
-        int16 = value.new_empty(0).short().dtype
-        return np.asarray(value.cpu().view(int16).numpy()).view(np.uint16)
-    return np.asarray(value.cpu().numpy() if hasattr(value, "cpu") else value)
+def default_target(
+    source: Path, target: str | Path | None, to: Framework, form: str | None = None
+) -> Path:
+    """Return the target, by default the source with the suffix of the format or framework."""
+    return Path(target) if target is not None else source.with_suffix(suffix_for(to, form))

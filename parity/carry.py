@@ -15,12 +15,12 @@ import numpy as np
 
 import converters
 from converters.bits import raw
-from converters.convert import lazy
 from converters.plan import without_prefix
+from converters.state_dict import lazy
 from converters.transforms import to_float64
 from parity.backends import backend_of
 from parity.pair import renamed
-from parity.weights import rules_for
+from parity.weights import Keys, rules_for, transfer_through
 
 if TYPE_CHECKING:
     import os
@@ -87,29 +87,40 @@ class Weights:
         return digest.hexdigest()
 
     def fitted(
-        self, network: Any, dtype: str = "", rename: Mapping[str, str] | None = None
+        self, network: Any, dtype: str = "", keys: Keys | None = None
     ) -> dict[str, np.ndarray]:
         """Give the values by a network's keys, converted if it is the other framework's.
 
         Args:
             network: Its layer kinds settle every layout; it is only read.
             dtype: The precision of all floating values; '' keeps each tensor's own.
-            rename: Torch path prefix to paddle path prefix.
+            keys: How torch's keys become paddle's.
 
         Raises:
             converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
             converters.InputError: The network holds a layer for which there is no rule.
         """
-        values = self.values(dtype)
+        values, keys = self.values(dtype), keys or Keys({})
         if backend_of(network).name == self.framework:
             return values
-        names = dict(rename or {})
-        if self.framework == "paddle":
-            names = {theirs: ours for ours, theirs in names.items()}
+        if self.framework == "torch":
+            return transfer_through(keys, State(values), network)
+        names = {theirs: ours for ours, theirs in keys.rename.items()}
         state = {renamed(key, names): value for key, value in values.items()}
         return converters.convert_state_dict(
-            state, network, origin=self.framework, rules=rules_for(state)
+            state, network, origin="paddle", rules=rules_for(state)
         )
+
+
+@dataclass(frozen=True)
+class State:
+    """A state dict alone, where a network would do."""
+
+    tensors: Mapping[str, np.ndarray]
+
+    def state_dict(self) -> Mapping[str, np.ndarray]:
+        """Give it."""
+        return self.tensors
 
 
 def _cast(tensor: LazyTensor, dtype: str) -> np.ndarray:

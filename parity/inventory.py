@@ -1,21 +1,44 @@
-"""What a network consists of: its modules by all their names, and its layers with weights."""
+"""What a network consists of: its modules by all their names, and its layers with weights.
+
+Values only, so that a dump can hold them: who is whose partner can then be told without either
+network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from converters import ConverterError
 from converters.layouts import Layer
 from converters.layouts.target import layout_of
 from parity.backends import backend_of
+
+if TYPE_CHECKING:
+    from parity.backends import Backend
 
 #: Kinds that one framework alone has, and what they are in the other.
 SAME_KIND = {"inplace_abn": "batch_norm", "compat_linear": "linear"}
 #: Kinds whose sublayers are others in either framework.
 SPLIT = frozenset({"attention", "recurrent"})
 Signature = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of a network, called or not.
+
+    Attributes:
+        path: Its path, '' for the network; the first one of a shared module.
+        kind: Its class.
+        weights: It registers parameters of its own.
+    """
+
+    path: str
+    kind: str
+    weights: bool
 
 
 @dataclass(frozen=True)
@@ -41,46 +64,27 @@ class Inventory:
     """The modules of a network.
 
     Attributes:
-        network: A torch Module or paddle Layer.
+        modules: All of them, parents first.
+        first: First path of a module by each of its paths: a shared module has several.
+        units: The layers with weights by path, in the order in which they are registered.
+        keys: Of the state dict.
+        unknown: Why there are no units, '' where there are: a layer without a conversion rule.
     """
 
-    network: Any
-
-    @cached_property
-    def _modules(self) -> dict[str, Any]:
-        return dict(backend_of(self.network).modules(self.network))
+    modules: tuple[Module, ...]
+    first: Mapping[str, str]
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    unknown: str = ""
 
     @property
     def paths(self) -> list[str]:
         """Every module's first path, parents first."""
-        return list(self._modules)
+        return list(self._kinds)
 
     @cached_property
-    def first(self) -> dict[str, str]:
-        """First path of a module by each of its paths: a shared module has several."""
-        by_module = {id(module): path for path, module in self._modules.items()}
-        return {path: by_module[id(module)] for path, module in self._walk("", self.network)}
-
-    def _walk(self, path: str, module: Any) -> Iterator[tuple[str, Any]]:
-        yield path, module
-        for name, child in backend_of(self.network).children(module):
-            yield from self._walk(f"{path}.{name}" if path else name, child)
-
-    @cached_property
-    def units(self) -> dict[str, Unit]:
-        """The layers with weights by path, in the order in which they are registered.
-
-        Raises:
-            converters.InputError: There is no conversion rule for a layer.
-        """
-        found = {}
-        for layer in layout_of(self.network).layers:
-            ours = backend_of(self.network).name == "torch" or layer.paddle is None
-            path = self.first.get(layer.path if ours else str(layer.paddle))
-            if path is not None and path not in found:
-                folded = layer.kind == "inplace_abn"
-                found[path] = Unit(path, layer.path, _signature(layer), folded)
-        return found
+    def _kinds(self) -> dict[str, str]:
+        return {module.path: module.kind for module in self.modules}
 
     @cached_property
     def wrappers(self) -> list[str]:
@@ -90,11 +94,12 @@ class Inventory:
 
     def kind(self, path: str) -> str:
         """Give the class of the module at a first path."""
-        return type(self._modules[path]).__name__
+        return self._kinds[path]
 
     def children(self, path: str) -> list[str]:
         """Give the names of the children of the module at a first path."""
-        return [name for name, _ in backend_of(self.network).children(self._modules[path])]
+        inner = (one.rpartition(".") for one in self.first if one)
+        return [name for outer, _, name in inner if outer == path]
 
     def is_part(self, path: str) -> bool:
         """Tell whether a unit lies inside another that the frameworks split up differently."""
@@ -112,6 +117,47 @@ class Inventory:
             for path in _outer(unit):
                 found.setdefault(path, set()).add(unit)
         return {path: frozenset(units) for path, units in found.items()}
+
+
+def inventory_of(network: Any) -> Inventory:
+    """Look through a torch Module or paddle Layer."""
+    backend = backend_of(network)
+    modules = dict(backend.modules(network))
+    by_module = {id(module): path for path, module in modules.items()}
+    first = {path: by_module[id(module)] for path, module in _walk(backend, "", network)}
+    units, unknown = _units(network, first)
+    return Inventory(modules_of(network), first, units, tuple(network.state_dict()), unknown)
+
+
+def modules_of(network: Any) -> tuple[Module, ...]:
+    """List a network's modules, parents first."""
+    backend = backend_of(network)
+    return tuple(
+        Module(path, type(module).__name__, backend.holds_weights(module))
+        for path, module in backend.modules(network)
+    )
+
+
+def _walk(backend: Backend, path: str, module: Any) -> Iterator[tuple[str, Any]]:
+    yield path, module
+    for name, child in backend.children(module):
+        yield from _walk(backend, f"{path}.{name}" if path else name, child)
+
+
+def _units(network: Any, first: Mapping[str, str]) -> tuple[dict[str, Unit], str]:
+    """Give the units, or why they cannot be had."""
+    try:
+        layers = layout_of(network).layers
+    except ConverterError as error:
+        return {}, str(error)
+    found: dict[str, Unit] = {}
+    for layer in layers:
+        ours = backend_of(network).name == "torch" or layer.paddle is None
+        path = first.get(layer.path if ours else str(layer.paddle))
+        if path is not None and path not in found:
+            folded = layer.kind == "inplace_abn"
+            found[path] = Unit(path, layer.path, _signature(layer), folded)
+    return found, ""
 
 
 def _outer(path: str) -> Iterator[str]:

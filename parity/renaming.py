@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from converters.user_rules import UserRules
 from parity.inventory import Inventory
@@ -26,8 +25,8 @@ class Renaming:
     dropped: tuple[str, ...] = ()
 
 
-def renaming_of(rename: Rename | None, torch_module: Any) -> Renaming:
-    """Tell what a caller's renames mean for a network.
+def renaming_of(rename: Rename | None, ours: Inventory) -> Renaming:
+    """Tell what a caller's renames mean for a torch network.
 
     A rule speaks of keys. A module is renamed as the keys of its tensors are; one without tensors
     as a tensor in it would be.
@@ -37,11 +36,10 @@ def renaming_of(rename: Rename | None, torch_module: Any) -> Renaming:
     """
     if not isinstance(rename, UserRules):
         return Renaming(dict(rename or {}))
-    first = Inventory(torch_module).first
-    keys = [key for key in torch_module.state_dict() if _is_first(key, first)]
+    keys = [key for key in ours.keys if _is_first(key, ours.first)]
     names, dropped = rename.applied({key: key for key in keys})
     paths = {key.rpartition(".")[0]: new.rpartition(".")[0] for new, key in names.items()}
-    for path in first:
+    for path in ours.first:
         if path and path not in paths:
             paths[path] = rename.renamed(f"{path}.x").rpartition(".")[0]
     return Renaming(

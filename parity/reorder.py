@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from parity.pair import partners
 from parity.record import Record
-from parity.structure import Assumed
+from parity.search import Assumed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from parity.record import CallKey
     from parity.result import ParityResult
-    from parity.source import LiveRun
+    from parity.source import Source
 
 
 def could_be_reordered(result: ParityResult) -> bool:
@@ -28,7 +28,7 @@ def could_be_reordered(result: ParityResult) -> bool:
     return any(not layer.state.passes and counted[layer.name] > 1 for layer in result.layers)
 
 
-def renumbered(ours: LiveRun, theirs: LiveRun, rename: Mapping[str, str]) -> dict[CallKey, int]:
+def renumbered(ours: Source, theirs: Source, rename: Mapping[str, str]) -> dict[CallKey, int]:
     """Give torch's number of those paddle calls that have another one there.
 
     Only modules that are called equally often, each time on something else, and on the same things
@@ -64,7 +64,7 @@ def in_another_order(numbers: Mapping[CallKey, int]) -> tuple[Assumed, ...]:
     )
 
 
-def _calls(run: LiveRun) -> list[tuple[CallKey, tuple[CallKey, ...]]]:
+def _calls(run: Source) -> list[tuple[CallKey, tuple[CallKey, ...]]]:
     found: list[tuple[CallKey, tuple[CallKey, ...]]] = []
 
     def note(record: Record) -> None:

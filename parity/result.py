@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parity.pair import Unpaired
     from parity.precision import Floor, Verdict
     from parity.record import CallKey
-    from parity.structure import Assumed
+    from parity.search import Assumed
     from parity.weights import WeightDifference
 
 Phase = Literal["forward", "backward"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parity.backends import FloatType
     from parity.backward import Backward, Gradient, GradientConsumer
     from parity.precision import Floor
-    from parity.record import CallKey, Consumer, Event, GivenConsumer
+    from parity.record import CallKey, Consumer, Event, GivenConsumer, Record
 
 
 class Source(ABC):
@@ -57,6 +57,16 @@ class Source(ABC):
     @abstractmethod
     def never_called(self, called: set[str]) -> tuple[str, ...]:
         """List the paths of modules that hold weights and are not among those called."""
+
+    def called(self) -> dict[str, str]:
+        """Run through, and give the classes of the modules that ran, by path, as they completed."""
+        kinds: dict[str, str] = {}
+
+        def note(record: Record) -> None:
+            kinds.setdefault(record.path, record.kind)
+
+        self.stream(note)
+        return kinds
 
     def paused(self, *, starts: bool = False) -> PausedRun[Event]:
         """Run step by step: a record's arrays hold until the next one is asked for.

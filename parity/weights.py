@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import converters
-from converters.convert import converted_arrays, plan_state_dict
+from converters.state_dict import converted_arrays, plan_state_dict
 from converters.user_rules import UserRules
 from parity.backends import backend_of
 from parity.pair import renamed
@@ -65,8 +65,13 @@ def transfer(
         converters.RefusedError: A key is unaccounted for, or a shape disagrees; all are listed.
         converters.InputError: The paddle network holds a layer for which there is no rule.
     """
-    keys, kept = Keys(rename or {}, leave_out, keep, folded), _Below(keep)
-    whole = paddle_arrays(paddle_layer) if keep else {}
+    return transfer_through(Keys(rename or {}, leave_out, keep, folded), torch_module, paddle_layer)
+
+
+def transfer_through(keys: Keys, torch_module: Any, paddle_layer: Any) -> dict[str, np.ndarray]:
+    """Convert weights as `transfer` does; of torch's network only the state dict is asked for."""
+    kept = _Below(keys.keep)
+    whole = paddle_arrays(paddle_layer) if keys.keep else {}
     plan, _ = keys.planned(torch_module, paddle_layer)
     converted = converted_arrays(plan)
     return {**{key: value for key, value in whole.items() if key in kept}, **converted}
@@ -106,7 +111,7 @@ class Keys:
             raise converters.RefusedError("two torch layers have one name in paddle:", tuple(twice))
         rules = rules_for(state, self.folded)
         with _without(paddle_layer, self.keep):
-            return plan_state_dict(state, paddle_layer, rules=rules), names
+            return plan_state_dict(state, paddle_layer, origin="torch", rules=rules), names
 
 
 def rules_for(state: Mapping[str, Any], folded: Collection[str] = ()) -> UserRules:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from converters.command_line import common_options
-from parity.commands.options import SHOWING, TOLERANCES, chosen
+from parity.commands.options import RENAMING, SHOWING, TOLERANCES, chosen
 from parity.commands.outcome import end, errors_as_exit_codes, report
 
 EXAMPLES = """
@@ -22,7 +22,7 @@ DUMPS: tuple[click.Parameter, ...] = tuple(
 )
 
 
-@click.command("diff", params=[*DUMPS, *TOLERANCES, *SHOWING], epilog=EXAMPLES)
+@click.command("diff", params=[*DUMPS, *TOLERANCES, *RENAMING, *SHOWING], epilog=EXAMPLES)
 @common_options
 def diff_command(a: Path, b: Path, **options: Any) -> None:
     """Compare a dump of the torch network with one of the paddle network, layer by layer.
@@ -34,7 +34,7 @@ def diff_command(a: Path, b: Path, **options: Any) -> None:
         from parity.dump import Dump, diff_dumps, in_order
 
         ours, theirs = in_order(Dump(a), Dump(b))
-        result = diff_dumps(ours, theirs, **chosen(TOLERANCES, options))
+        result = diff_dumps(ours, theirs, **chosen((*TOLERANCES, *RENAMING), options))
         titles = dict.fromkeys((ours.manifest.title, theirs.manifest.title))
         report(result, " against ".join(titles), options)
     end(result)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import common_options, write_json
-from parity.commands.options import DEVICE, INPUTS, NETWORKS, RUNNING, chosen
+from parity.commands.options import DEVICE, INPUTS, NETWORKS, RENAMING, RUNNING, chosen
 from parity.commands.outcome import errors_as_exit_codes
 
 if TYPE_CHECKING:
-    from parity.dump import Manifest
+    from parity.dump import Dump, Manifest
 
 EXAMPLES = """
 \b
@@ -40,11 +40,21 @@ WRITING: tuple[click.Parameter, ...] = (
         type=click.Path(path_type=Path),
         help="The dump, a zip of arrays that numpy.load opens.",
     ),
+    click.Option(
+        ["--on"],
+        metavar="DUMP",
+        type=click.Path(path_type=Path),
+        help="Torch's dump, for the paddle side: it brings its inputs, and tells which layer is "
+        "which. A CHECKPOINT that is a dump does so by itself.",
+    ),
     click.Option(["--force"], is_flag=True, help="Replace FILE if it exists."),
 )
 
 
-@click.command("dump", params=[*WRITING, *NETWORKS, *INPUTS, *RUNNING, *DEVICE], epilog=EXAMPLES)
+PARAMS = [*WRITING, *NETWORKS, *INPUTS, *RENAMING, *RUNNING, *DEVICE]
+
+
+@click.command("dump", params=PARAMS, epilog=EXAMPLES)
 @common_options
 def dump_command(**options: Any) -> None:
     """Run one network and write what every layer returned, for `stdc-parity diff`.
@@ -66,8 +76,8 @@ def _dump(options: dict[str, Any]) -> Manifest:
     from parity.job import prepare_side, request_of
 
     framework = options["framework"]
-    request = request_of(chosen((*NETWORKS, *INPUTS, *DEVICE), options))
-    job = prepare_side(request, framework)
+    on = _on(options)
+    job = prepare_side(request_of(chosen((*NETWORKS, *INPUTS, *DEVICE), options)), framework)
     side = job.sides[framework]
     return write_dump(
         side.network,
@@ -76,8 +86,24 @@ def _dump(options: dict[str, Any]) -> Manifest:
         weights=side.weights,
         title=", ".join((job.title, *job.said)),
         force=options["force"],
-        **chosen(RUNNING, options),
+        on=on,
+        **chosen((*RENAMING, *RUNNING), options),
     )
+
+
+def _on(options: dict[str, Any]) -> Dump | None:
+    """Open the dump that this one is made on; what it brings along need not be given again."""
+    from parity.dump import Dump, is_dump
+
+    path, checkpoint = options["on"], options["checkpoint"]
+    if path is None:
+        paddle = options["framework"] == "paddle" and checkpoint is not None
+        return Dump(checkpoint) if paddle and checkpoint.is_file() and is_dump(checkpoint) else None
+    dump = Dump(path)
+    options["inputs"] = options["inputs"] or (str(path),)
+    if checkpoint is None and dump.manifest.weights_stored:
+        options["checkpoint"] = path
+    return dump
 
 
 def _tell(manifest: Manifest, path: Path) -> None:

@@ -133,6 +133,16 @@ TOLERANCES: tuple[click.Parameter, ...] = (
         help="Bound of the float32 error, relative to a layer's largest value.",
     ),
 )
+#: Which layer is which, where names do not say.
+RENAMING: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--rules", "rename"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        callback=_rules,
+        help="Renames and drops of keys, as stdc-convert takes them.",
+    ),
+)
 #: What a run is; a dump has them, too.
 RUNNING: tuple[click.Parameter, ...] = (
     click.Option(
@@ -162,13 +172,6 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="What to check; several may be given.",
     ),
     click.Option(
-        ["--rules", "rename"],
-        metavar="FILE.toml",
-        type=click.Path(path_type=Path),
-        callback=_rules,
-        help="Renames and drops of keys, as stdc-convert takes them.",
-    ),
-    click.Option(
         ["--isolation"],
         default="auto",
         show_default=True,
@@ -184,6 +187,7 @@ CHECKING: tuple[click.Parameter, ...] = (
         help="memory runs both side by side; disk keeps torch's run in a temporary file, for "
         "networks of which two do not fit.",
     ),
+    *RENAMING,
     *RUNNING,
 )
 

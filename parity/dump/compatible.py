@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parity.dump.manifest import DumpError
@@ -9,6 +10,7 @@ from parity.versions import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from parity.dump.manifest import Manifest
     from parity.dump.reader import Dump
@@ -17,12 +19,31 @@ if TYPE_CHECKING:
 FOLD_ROUNDING = 6e-8
 
 
-def refuse_incompatible(ours: Dump, theirs: Dump) -> None:
-    """Refuse dumps that were not made of the same inputs, weights and precisions.
+@dataclass(frozen=True)
+class Described:
+    """A dump, or one that is about to be written.
+
+    Attributes:
+        path: The file.
+        manifest: What it says of itself.
+    """
+
+    path: Path
+    manifest: Manifest
+
+
+def refuse_incompatible(ours: Dump, theirs: Dump | Described) -> None:
+    """Refuse a dump of paddle's that was not made of the inputs, weights and precisions of torch's.
 
     Raises:
-        DumpError: Lists what differs, and says how to mend it.
+        DumpError: Lists what differs, and says how to mend it; or torch's is not of torch.
     """
+    if ours.manifest.framework != "torch" or theirs.manifest.framework != "paddle":
+        found = ours.manifest.framework, theirs.manifest.framework
+        raise DumpError(
+            f"{ours.path} is of {found[0]}, and {theirs.path} would be of {found[1]}: make torch's "
+            "dump first, and paddle's on it"
+        )
     reasons = [*_other_inputs(ours, theirs), *_other_weights(ours, theirs)]
     if not set(ours.manifest.precisions) & set(theirs.manifest.precisions):
         here, there = _runs(ours.manifest), _runs(theirs.manifest)
@@ -38,7 +59,7 @@ def _mend(ours: Dump) -> str:
     return f"stdc-parity dump {source} --framework paddle"
 
 
-def _other_inputs(ours: Dump, theirs: Dump) -> Iterator[str]:
+def _other_inputs(ours: Dump, theirs: Dump | Described) -> Iterator[str]:
     mine, others = ours.manifest.inputs, theirs.manifest.inputs
     if len(mine) != len(others):
         yield f"{ours.path} was made of {len(mine)} inputs, {theirs.path} of {len(others)}"
@@ -54,7 +75,7 @@ def _other_inputs(ours: Dump, theirs: Dump) -> Iterator[str]:
             yield f"input {index} has other values in {theirs.path} than in {ours.path}"
 
 
-def _other_weights(ours: Dump, theirs: Dump) -> Iterator[str]:
+def _other_weights(ours: Dump, theirs: Dump | Described) -> Iterator[str]:
     mine, others = ours.manifest, theirs.manifest
     if mine.weights_sha256 != others.weights_sha256 and not others.own_weights:
         yield (

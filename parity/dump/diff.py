@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from parity.assemble import assemble, map_bounds
@@ -9,7 +10,9 @@ from parity.dump.compatible import notes, refuse_incompatible
 from parity.dump.manifest import DumpError
 from parity.dump.reader import Dump
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
+from parity.reorder import could_be_reordered, in_another_order, renumbered
 from parity.runs import compare_runs
+from parity.structure import structure_between
 from parity.versions import described
 from parity.weights import WeightDifference
 
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from parity.backends import FloatType
     from parity.dump.manifest import Manifest
+    from parity.record import CallKey
+    from parity.renaming import Rename
     from parity.result import ParityResult
 
 
@@ -27,7 +33,7 @@ def diff_dumps(
     *,
     tol: float = TOLERANCE,
     tol64: float = TOLERANCE_FLOAT64,
-    rename: Mapping[str, str] | None = None,
+    rename: Rename | None = None,
 ) -> ParityResult:
     """Compare a dump of a torch network with one of a paddle network; needs numpy alone.
 
@@ -36,32 +42,73 @@ def diff_dumps(
         second: The other, in whichever order.
         tol: Bound of the float32 error, relative to the layer's largest value.
         tol64: Bound of the float64 error.
-        rename: Torch path prefix to paddle path prefix, where the two name a layer differently.
+        rename: Torch path prefix to paddle path prefix, where the two name a layer differently, or
+            rules for keys. What is not said is found out as in a live check, and listed as
+            `assumed`.
 
     Raises:
         DumpError: A file is no complete dump, or the two were not made of the same inputs and
             weights.
+        converters.InputError: A rule of the caller's fits nothing.
         OSError: A file cannot be opened.
     """
     ours, theirs = in_order(*(x if isinstance(x, Dump) else Dump(x) for x in (first, second)))
     refuse_incompatible(ours, theirs)
-    common = [p for p in ours.manifest.precisions if p in theirs.manifest.precisions]
-    bounds = map_bounds(common, tol, tol64)
-    runs = {
-        dtype: compare_runs(
-            ours.run(dtype), theirs.run(dtype), rename=rename or {}, bound=bounds[dtype]
-        )
-        for dtype in common
-    }
-    return assemble(
-        runs,
+    structure = structure_between(
+        ours.inventory, theirs.inventory, (ours.called, theirs.called), rename
+    )
+    pair = _Pair(ours, theirs, structure.rename, tol, tol64)
+    result = pair.compared()
+    if could_be_reordered(result):
+        pair = pair.reordered()
+        result = pair.compared() if pair.numbers else result
+    return replace(
+        result,
         weights=tuple(WeightDifference(*row) for row in theirs.manifest.converted.items()),
-        notes=tuple(notes(ours, theirs)),
-        tol=tol,
-        tol64=tol64,
+        notes=(*notes(ours, theirs), *result.notes),
         versions=_versions(ours.manifest, theirs.manifest),
         inputs=described(ours.manifest.inputs),
+        assumed=(*structure.assumed, *in_another_order(pair.numbers)),
     )
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two dumps to be compared; see `parity.passes.Passes`, which does so with live networks."""
+
+    ours: Dump
+    theirs: Dump
+    rename: Mapping[str, str]
+    tol: float
+    tol64: float
+    numbers: Mapping[CallKey, int] = field(default_factory=dict)
+
+    @property
+    def precisions(self) -> list[FloatType]:
+        """Those that both hold."""
+        held = self.theirs.manifest.precisions
+        return [dtype for dtype in self.ours.manifest.precisions if dtype in held]
+
+    def compared(self) -> ParityResult:
+        """Compare all calls."""
+        bounds = map_bounds(self.precisions, self.tol, self.tol64)
+        runs = {
+            dtype: compare_runs(
+                self.ours.run(dtype),
+                self.theirs.run(dtype, self.numbers),
+                rename=self.rename,
+                bound=bounds[dtype],
+            )
+            for dtype in self.precisions
+        }
+        return assemble(runs, tol=self.tol, tol64=self.tol64)
+
+    def reordered(self) -> _Pair:
+        """Find out which calls are made in another order."""
+        dtype = self.precisions[0]
+        return replace(
+            self, numbers=renumbered(self.ours.run(dtype), self.theirs.run(dtype), self.rename)
+        )
 
 
 def _versions(ours: Manifest, theirs: Manifest) -> dict[str, str]:

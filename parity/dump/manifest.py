@@ -11,26 +11,13 @@ if TYPE_CHECKING:
     from parity.backends import FloatType
 
 FORMAT = "stdc-parity dump"
-VERSION = 1
+VERSION = 2
 #: The member that holds the manifest; it is written last.
 MEMBER = "manifest.json"
 
 
 class DumpError(ValueError):
     """A dump cannot be read, or two of them cannot be compared; says why and how to mend it."""
-
-
-@dataclass(frozen=True)
-class Module:
-    """One module of the network, called or not.
-
-    Attributes:
-        path: Its path, '' for the network.
-        weights: It registers parameters of its own.
-    """
-
-    path: str
-    weights: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +50,6 @@ class Manifest:
         weights_sha256: Of the weights that were given, before any conversion.
         own_weights: They are the network's own, and nothing connects them with the other's.
         weights_stored: No file holds them; they are members of the dump.
-        modules: All of the network's modules.
         versions: Of the framework, numpy, Python and this package.
         device: Where it ran, and how single precision was computed there.
         converted: What differs between a converted file and the conversion, by tensor.
@@ -78,7 +64,6 @@ class Manifest:
     weights_sha256: str
     own_weights: bool
     weights_stored: bool
-    modules: tuple[Module, ...]
     versions: Mapping[str, str]
     device: Mapping[str, str]
     converted: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +98,5 @@ def _same(value: Any) -> Any:
 _READERS = {
     "precisions": tuple,
     "notes": tuple,
-    "modules": lambda rows: tuple(Module(**row) for row in rows),
     "inputs": lambda rows: tuple(Input(**{**row, "shape": tuple(row["shape"])}) for row in rows),
 }

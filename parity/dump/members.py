@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from parity.backward import Gradient
+from parity.inventory import Inventory, Module, Unit
 from parity.precision import Floor
 from parity.record import Given, Record, Value
+
+#: The member that tells what the network consists of.
+INVENTORY_MEMBER = "network.json"
 
 
 def events_member(dtype: str) -> str:
@@ -34,19 +38,21 @@ def weight_member(key: str) -> str:
 
 
 def as_json(value: Any, store: Callable[[np.ndarray], str]) -> Any:
-    """Give a record of any kind as plain values.
+    """Give a record, or another value made of `KINDS`, as plain values.
 
     Args:
-        value: A record or a part of one.
+        value: It, or a part of it.
         store: Keeps an array and returns its member's name.
     """
     if isinstance(value, np.ndarray):
         return {"array": store(value)}
     if isinstance(value, tuple):
         return [as_json(item, store) for item in value]
+    if isinstance(value, Mapping):
+        return {"pairs": [as_json(pair, store) for pair in value.items()]}
     if is_dataclass(value):
-        # What takes no part in comparisons is of the process alone, the module itself for one.
-        names = [part.name for part in fields(value) if part.compare]
+        # What is not shown is of the process alone.
+        names = [part.name for part in fields(value) if part.repr]
         parts = {name: as_json(getattr(value, name), store) for name in names}
         return {"is": type(value).__name__, **parts}
     return value
@@ -66,6 +72,8 @@ def from_json(plain: Any, load: Callable[[str], np.ndarray]) -> Any:
         return tuple(from_json(item, load) for item in plain)
     if not isinstance(plain, dict):
         return plain
+    if "pairs" in plain:
+        return dict(from_json(pair, load) for pair in plain["pairs"])
     if "is" not in plain:
         return load(plain["array"])
     parts = {name: from_json(part, load) for name, part in plain.items() if name != "is"}
@@ -102,4 +110,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "Gradient": StoredGradient,
     "Value": Value,
     "Floor": Floor,
+    "Inventory": Inventory,
+    "Module": Module,
+    "Unit": Unit,
 }

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import zipfile
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from parity.arguments import Arguments, split
 from parity.dump import manifest as manifests
 from parity.dump.archive import Archive
 from parity.dump.manifest import DumpError, Manifest
-from parity.dump.members import input_member, weight_member
+from parity.dump.members import INVENTORY_MEMBER, from_json, input_member, weight_member
 from parity.dump.stored import StoredRun
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.inventory import Inventory
+    from parity.record import CallKey
 
 
 def is_dump(path: str | os.PathLike[str]) -> bool:
@@ -57,6 +61,19 @@ class Dump(Archive):
         names = tuple(given.name for given in self.manifest.inputs if given.name)
         return Arguments.of(*split(tuple(arrays), names))
 
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What the network consists of."""
+        try:
+            found: Inventory = from_json(self.json(INVENTORY_MEMBER), self.array)
+        except (TypeError, KeyError) as error:
+            raise DumpError(f"{self.path}: {INVENTORY_MEMBER} cannot be read") from error
+        return found
+
+    def called(self) -> dict[str, str]:
+        """Give the classes of the modules that ran, by path, in order of completion."""
+        return self.run(self.manifest.precisions[0]).called()
+
     def weights(self) -> dict[str, np.ndarray]:
         """Give the weights that it holds, by key; empty where another file holds them."""
         prefix, suffix = weight_member("\n").split("\n")
@@ -66,6 +83,6 @@ class Dump(Archive):
             if name.startswith(prefix)
         }
 
-    def run(self, dtype: FloatType) -> StoredRun:
-        """Give the run in a precision that the manifest lists."""
-        return StoredRun(self, dtype, self.manifest.modules)
+    def run(self, dtype: FloatType, numbers: Mapping[CallKey, int] | None = None) -> StoredRun:
+        """Give the run in a precision that the manifest lists; see `StoredRun` for the numbers."""
+        return StoredRun(self, dtype, self.inventory.modules, numbers or {})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parity.backends import backend_of
 from parity.dump.archive import Archive
-from parity.dump.manifest import Module
 from parity.dump.stored import StoredRun
 from parity.dump.writer import DumpWriter, RunWriter
+from parity.inventory import modules_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +41,3 @@ def spooled(run: LiveRun, path: Path, backward: Backward | None = None) -> Store
         # The mapping keeps it; a system that forbids this leaves it to whoever owns the folder.
         path.unlink()
     return StoredRun(archive, run.dtype, modules_of(run.network))
-
-
-def modules_of(network: Any) -> tuple[Module, ...]:
-    """List a network's modules."""
-    backend = backend_of(network)
-    return tuple(Module(path, backend.holds_weights(m)) for path, m in backend.modules(network))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from parity.dump.manifest import DumpError, Module
+from parity.backward import Gradient
+from parity.dump.manifest import DumpError
 from parity.dump.members import events_member, from_json, gradients_member
 from parity.record import Record
 from parity.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
     from parity.backends import FloatType
     from parity.backward import Backward, GradientConsumer
     from parity.dump.archive import Archive
+    from parity.inventory import Module
     from parity.precision import Floor
     from parity.record import CallKey, Consumer, GivenConsumer
 
@@ -30,11 +32,13 @@ class StoredRun(Source):
         archive: The file.
         dtype: The precision.
         modules: Of the network.
+        numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
     """
 
     archive: Archive
     dtype: FloatType
     modules: tuple[Module, ...]
+    numbers: Mapping[CallKey, int] = field(default_factory=dict)
 
     def paths(self) -> set[str]:
         """Give the paths of all modules."""
@@ -69,6 +73,14 @@ class StoredRun(Source):
         """List modules with weights that are not among those called."""
         return tuple(m.path for m in self.modules if m.weights and m.path not in called)
 
+    def called(self) -> dict[str, str]:
+        """Give the classes of the modules that ran, by path, without a look at any array."""
+        kinds: dict[str, str] = {}
+        for entry in self.archive.json(events_member(self.dtype)):
+            if entry["is"] == "Record":
+                kinds.setdefault(entry["path"], entry["kind"])
+        return kinds
+
     def records(self) -> Iterator[Record]:
         """Yield the calls alone."""
         events = self._read(self.archive.json(events_member(self.dtype)))
@@ -82,9 +94,21 @@ class StoredRun(Source):
                 event = from_json(entry, arrays.load)
             except (TypeError, KeyError) as error:
                 raise DumpError(f"{self.archive.path}: an entry that cannot be read") from error
-            yield event
+            yield self._renumbered(event) if self.numbers else event
             self.archive.forget(set(last) - set(arrays.used))
             last = arrays.used
+
+    def _renumbered(self, event: Any) -> Any:
+        if isinstance(event, Gradient):
+            return replace(event, key=event.key and self._number(event.key))
+        parent = event.parent and self._number(event.parent)
+        found = replace(event, call=self._number(event.key)[1], parent=parent)
+        if isinstance(found, Record):
+            return replace(found, sources=tuple(map(self._number, found.sources)))
+        return found
+
+    def _number(self, key: CallKey) -> CallKey:
+        return key[0], self.numbers.get(key, key[1])
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import converters
 from converters import Checkpoint
-from converters.convert import lazy
 from converters.layouts import join
 from converters.layouts.stdc import layout_of
+from converters.state_dict import lazy
 from parity.carry import Weights
 from parity.inputs import seeded_state
 from parity.job.request import JobError

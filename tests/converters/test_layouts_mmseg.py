@@ -24,8 +24,8 @@ from stdc_runs import picture, relative, torch_outputs
 
 from converters import RefusedError, plan_conversion
 from converters.checkpoint import Checkpoint
-from converters.convert import lazy
 from converters.diff import diff_checkpoints
+from converters.state_dict import lazy
 from stdc_port import paddle_nets, torch_nets
 
 every_backbone = pytest.mark.parametrize("name", list(DEPTHS))

@@ -13,7 +13,7 @@ from torch import nn as tn
 
 from converters import RefusedError, convert_file, convert_state_dict, plan_conversion
 from converters.checkpoint import Checkpoint
-from converters.convert import lazy
+from converters.state_dict import lazy
 
 # Source and target, and what the refusal says.
 REFUSED: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {

@@ -12,7 +12,7 @@ from parity.error_map import error_map
 from parity.pair import Unpaired
 from parity.precision import Floor, State, Verdict, judge
 from parity.result import Between, Diagnosis, LayerResult, ParityResult, TensorResult
-from parity.structure import Assumed
+from parity.search import Assumed
 from parity.weights import WeightDifference
 
 SCRIPT = "<script>document.title = 'run'</script>"

@@ -21,7 +21,8 @@ from parity.align import aligned_in_order
 from parity.cli import main
 from parity.inputs import seed_weights
 from parity.pair import partners
-from parity.structure import AGAINST, BY_ORDER, BY_SHAPE, structure_of
+from parity.search import AGAINST, BY_ORDER, BY_SHAPE
+from parity.structure import structure_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import parity_toys as toys
 import pytest
 import torch
 
 import converters
+from converters.user_rules import UserRules
 from parity import State, check_parity
 from parity.carry import Weights
 from parity.dump import DumpError, diff_dumps, write_dump
@@ -46,6 +48,75 @@ def test_a_diff_says_what_a_live_check_does(reference: Path, folder: Path, build
     assert stored.layers == live.layers
     assert stored.first_divergence == live.first_divergence
     assert stored.failures == live.failures
+
+
+def test_layers_pair_as_they_do_in_a_live_check(folder: Path) -> None:
+    class Wrapper(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = toys.paddle_wrong_pool()
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x)
+
+    ours = folder / "names.npz"
+    write_dump(toys.torch_model(), toys.images(), ours)
+    for build in (toys.OtherNames, Wrapper):
+        live = check_parity(toys.torch_model(), build(), toys.images(), isolation="never")
+        stored = diff_dumps(ours, of_paddle(folder, build(), on=ours))
+        assert (stored.layers, stored.assumed) == (live.layers, live.assumed)
+        assert (stored.torch_only, stored.paddle_only) == (live.torch_only, live.paddle_only)
+        assert bool(stored) == bool(live) == (build is toys.OtherNames)
+
+
+def test_an_exchanged_call_order_of_a_shared_layer_pairs(folder: Path) -> None:
+    def net(side: Any, linear: Any, act: Any, names: str) -> Any:
+        class Net(side):
+            def __init__(self) -> None:
+                super().__init__()
+                self.a, self.b, self.act = linear(4, 4), linear(4, 4), act()
+
+            def forward(self, x: Any) -> Any:
+                found = {name: self.act(getattr(self, name)(x)) for name in names}
+                return found["a"] - found["b"]
+
+        return Net()
+
+    ours = net(torch.nn.Module, torch.nn.Linear, torch.nn.ReLU, "ab")
+    theirs = net(paddle.nn.Layer, paddle.nn.Linear, paddle.nn.ReLU, "ba")
+    x = np.random.default_rng(7).standard_normal((3, 4)).astype(np.float32)
+    write_dump(ours, x, folder / "ab.npz")
+    write_dump(theirs, x, folder / "ba.npz", weights=Weights.of(ours))
+    result = diff_dumps(folder / "ab.npz", folder / "ba.npz")
+    assert result, result.failures
+    assert [pair.how for pair in result.assumed] == ["by what it was given"] * 2
+
+
+def test_rules_for_keys_rename_layers_too(folder: Path) -> None:
+    rules = UserRules.of(renames={r"block\.(.*)": r"part.\1"})
+
+    class Parted(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part, self.out = toys.PaddleBlock(), paddle.nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.out(self.part(x))
+
+    ours = folder / "ruled.npz"
+    write_dump(toys.torch_model(), toys.images(), ours)
+    result = diff_dumps(ours, of_paddle(folder, Parted(), rename=rules), rename=rules)
+    assert result, result.failures
+    assert not result.assumed
+    assert {layer.name for layer in result.layers} >= {"block.skip", "block"}
+
+
+def test_a_dump_is_made_on_torchs_alone(reference: Path, folder: Path) -> None:
+    other = of_paddle(folder, toys.paddle_model())
+    with pytest.raises(DumpError, match="make torch's dump first"):
+        of_paddle(folder, toys.paddle_model(), on=other)
+    with pytest.raises(DumpError, match="input 0 has other values"):
+        of_paddle(folder, toys.paddle_model(), on=reference, inputs=toys.images(seed=4))
 
 
 def test_the_order_of_the_two_does_not_matter(reference: Path, folder: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from parity.record import CallKey
     from parity.result import ParityResult
     from parity.suspect import Suspect
+    from parity.training import Training
 
 #: Faults that are examined; a port with more has one cause that repeats.
 EXAMINED = 12
@@ -70,7 +71,10 @@ class Patient:
 
 
 def diagnosed(
-    result: ParityResult, weights: Carried, inputs: tuple[np.ndarray, ...]
+    result: ParityResult,
+    weights: Carried,
+    inputs: tuple[np.ndarray, ...],
+    training: Training | None = None,
 ) -> ParityResult:
     """Look for causes where something failed; what passed comes back as it is.
 
@@ -78,6 +82,7 @@ def diagnosed(
         result: What the check found.
         weights: Makes copies of the networks; only read.
         inputs: The positional arguments of both.
+        training: What the check 'train' did.
     """
     if result:
         return result
@@ -95,7 +100,26 @@ def diagnosed(
     )
     again = result.layers and result.weights and right is not None
     faults = isolated(result, patient.runs, rename) if again else result
-    return replace(result, diagnosis=list(diagnose(faults, patient)))
+    found = [*diagnose(faults, patient), *_of_training(faults, weights, training, patient.paths)]
+    return replace(result, diagnosis=list(dict.fromkeys(found)))
+
+
+def _of_training(
+    result: ParityResult, weights: Carried, training: Training | None, paths: Mapping[str, str]
+) -> list[Diagnosis]:
+    failed = [step.step for step in result.steps if not step.state.passes]
+    if training is None or not failed:
+        return []
+    # It loads both frameworks.
+    from parity.causes.training.examine import examine
+
+    found = examine(weights, training, _precision(result), paths, failed[0], len(result.steps))
+    order = {layer.name: place for place, layer in reversed([*enumerate(result.layers)])}
+    return sorted(found, key=lambda told: order.get(told.layer, -1) if told.layer else len(order))
+
+
+def _precision(result: ParityResult) -> FloatType:
+    return "float64" if "float64" in result.precisions else "float32"
 
 
 def diagnose(result: ParityResult, patient: Patient) -> tuple[Diagnosis, ...]:
@@ -134,8 +158,7 @@ def _suspects(result: ParityResult, patient: Patient) -> Iterator[Suspect]:
     keys: list[CallKey] = list(result.faults)[:EXAMINED]
     if not keys:
         return
-    dtype: FloatType = "float64" if "float64" in result.precisions else "float32"
-    ours, theirs = patient.runs(dtype)
+    ours, theirs = patient.runs(_precision(result))
     found = collect(ours, theirs, keys, rename=patient.rename, exchange_given=keys)
     yield from (found[key] for key in keys if key in found)
 

@@ -17,6 +17,7 @@ from converters.elements import pulled_back, target_arrays
 from converters.entries import Entry
 from converters.execution import written_entries
 from converters.state_dict import lazy
+from converters.transforms import TRANSFORMS
 from parity.arguments import as_array
 from parity.backends.autograd import autograd_of
 from parity.pair import renamed
@@ -67,6 +68,19 @@ class Way:
         (source,) = entry.sources
         arrays = target_arrays({source: lazy(source, values)}, entry)
         return [arrays[target] for target in entry.targets]
+
+    def forth(self, found: np.ndarray, values: np.ndarray, power: int) -> list[np.ndarray]:
+        """Carry what was made of the source's gradient to the targets; undoes `back`.
+
+        Args:
+            found: Of the source's shape.
+            values: The source.
+            power: Of the gradient in it.
+        """
+        slope = TRANSFORMS[self.entry.transform].slope
+        if slope is None or self.entry.inverse:
+            return self.carried(found)
+        return [found / slope(values) ** power]
 
 
 @dataclass(frozen=True)

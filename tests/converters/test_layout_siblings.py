@@ -12,9 +12,9 @@ from torch.nn.utils import prune
 
 from converters import InputError, RefusedError, convert_state_dict, plan_conversion
 from converters.checkpoint import Checkpoint
-from converters.convert import lazy
 from converters.elements import target_arrays
 from converters.plan import ConversionPlan
+from converters.state_dict import lazy
 from converters.user_rules import UserRules, read_rules
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with a training beside its network: explained from what the steps did."""

@@ -37,6 +37,12 @@ class TensorComparison:
         single: Error of the float32 run, if there was one.
         double: Error of the float64 run, if there was one.
         verdict: What the two say together.
+        own_single: After a training step: the float32 error of this step alone, started from
+            torch's state; `single` has accumulated since the first step.
+        own_double: The same in float64.
+        own_state: The state that those two alone give; None where there is none.
+        sensitivity: After a training step: how far torch is from itself by then, trained from
+            weights one unit in the last place away. None where it was not measured.
     """
 
     name: str
@@ -45,6 +51,10 @@ class TensorComparison:
     single: TensorError | None
     double: TensorError | None
     verdict: Verdict
+    own_single: TensorError | None = None
+    own_double: TensorError | None = None
+    own_state: State | None = None
+    sensitivity: float | None = None
 
     @property
     def state(self) -> State:
@@ -65,6 +75,16 @@ class TensorComparison:
     def error64(self) -> float | None:
         """The float64 error."""
         return self.double.error if self.double else None
+
+    @property
+    def own32(self) -> float | None:
+        """The float32 error of its training step alone."""
+        return self.own_single.error if self.own_single else None
+
+    @property
+    def own64(self) -> float | None:
+        """The float64 error of its training step alone."""
+        return self.own_double.error if self.own_double else None
 
 
 @dataclass(frozen=True)
@@ -105,8 +125,10 @@ class StepResult:
 
     @property
     def first_difference(self) -> TensorComparison | None:
-        """The first tensor that does not pass; None if all do."""
-        return next((tensor for tensor in self.tensors if not tensor.state.passes), None)
+        """The first tensor that is wrong in this step alone, else inherited; None if all pass."""
+        failing = [tensor for tensor in self.tensors if not tensor.state.passes]
+        alone = [x for x in failing if x.own_state is not None and not x.own_state.passes]
+        return next(iter([*alone, *failing]), None)
 
     def of_kind(self, kind: Kind) -> tuple[TensorComparison, ...]:
         """Give its tensors of one kind."""

@@ -14,11 +14,12 @@ from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.parameter_gradients import parameter_errors
-from parity.precision import TOLERANCE_TRAINING
 from parity.reorder import renumbered
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
-from parity.training.run import judged_steps, train
+from parity.training.run import train
+from parity.training.sensitivity import sensitivity
+from parity.training.verdicts import Tolerances, accumulated, deciding, judged_steps
 
 if TYPE_CHECKING:
     import os
@@ -175,7 +176,9 @@ class Passes:
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
 
-    def train(self, training: Training, steps: int) -> tuple[tuple[StepResult, ...], list[str]]:
+    def train(
+        self, training: Training, steps: int
+    ) -> tuple[tuple[StepResult, ...], tuple[str, ...]]:
         """Train copies of both networks; give the steps and what is to be known."""
         runs = {
             dtype: train(
@@ -184,12 +187,15 @@ class Passes:
                 dtype,
                 keys=self.weights.keys,
                 steps=steps,
-                bound=TOLERANCE_TRAINING if dtype == "float64" else self.tol,
+                tol=self.tol,
             )
             for dtype in self.precisions
         }
-        found, notes = judged_steps(runs, tol=self.tol, tol64=TOLERANCE_TRAINING)
-        return found, list(notes)
+        bounds, dtype = Tolerances(self.tol), deciding(runs)
+        if not accumulated(runs, bounds):
+            return judged_steps(runs, (), bounds)
+        drift = sensitivity(self.weights.copies(dtype)[0], training, dtype, steps=steps)
+        return judged_steps(runs, drift, bounds)
 
     def reordered(self) -> Passes:
         """Find out which calls are made in another order; without any, this itself."""

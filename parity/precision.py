@@ -25,6 +25,9 @@ TOLERANCE_FLOAT64 = 1e-11
 #: STDC2-Seg gradients are 6e-7 apart, parameters 5e-10.
 TOLERANCE_TRAINING = 1e-6
 
+#: The same of one step alone, started from torch's state.
+TOLERANCE_STEP = 1e-9
+
 #: What can be checked; see `parity.check.check_parity`.
 CHECKS = ("forward", "backward", "loss", "train")
 #: The runs that a choice of precision stands for.

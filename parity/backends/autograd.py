@@ -45,8 +45,8 @@ class Autograd(Protocol):
     def forget(self, network: Any) -> None:
         """Drop the gradients by all parameters of a network."""
 
-    def states(self, optimizer: Any, parameter: Any) -> dict[str, np.ndarray]:
-        """Give what an optimizer keeps for a parameter, in the parameter's shape, by its name."""
+    def states(self, optimizer: Any, parameter: Any) -> dict[str, Any]:
+        """Give the tensors that an optimizer keeps for a parameter, in its shape, by name."""
 
 
 def autograd_of(network: Any) -> Autograd:

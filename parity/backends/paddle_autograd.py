@@ -86,12 +86,12 @@ class PaddleAutograd:
         for parameter in network.parameters():
             parameter.clear_gradient(False)
 
-    def states(self, optimizer: Any, parameter: paddle.Tensor) -> dict[str, np.ndarray]:
-        """Give what an optimizer keeps for a parameter."""
+    def states(self, optimizer: Any, parameter: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """Give the tensors that an optimizer keeps for a parameter."""
         kept = optimizer._accumulators  # noqa: SLF001 - a state dict joins names that cannot be parted
         found = {name: tensors.get(parameter.name) for name, tensors in kept.items()}
         return {
-            name: self._backend.view(value)
+            name: value
             for name, value in found.items()
             if value is not None and value.shape == parameter.shape
         }

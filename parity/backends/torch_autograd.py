@@ -80,10 +80,10 @@ class TorchAutograd:
         """Drop the gradients by all parameters of a network."""
         network.zero_grad(set_to_none=True)
 
-    def states(self, optimizer: Any, parameter: torch.Tensor) -> dict[str, np.ndarray]:
-        """Give what an optimizer keeps for a parameter."""
+    def states(self, optimizer: Any, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Give the tensors that an optimizer keeps for a parameter."""
         return {
-            name: self._backend.view(value)
+            name: value
             for name, value in optimizer.state.get(parameter, {}).items()
             if self._backend.is_tensor(value) and value.shape == parameter.shape
         }

@@ -18,11 +18,12 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from converters.files import temporary_beside
-from parity.precision import State
+from parity.precision import TOLERANCE_STEP, State
 from parity.report.json_report import as_json
 from parity.report.terminal import as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from parity.result import ParityResult
@@ -68,6 +69,7 @@ def _page_data(result: ParityResult, title: str) -> dict[str, Any]:
     content["failures"] = content["failures"][:LISTED]
     # A step compares every parameter, gradient and moment: too much for ten steps of a network.
     content["steps"] = [_summary(step) for step in content["steps"]]
+    content["step_tol64"] = TOLERANCE_STEP
     return content
 
 
@@ -81,14 +83,24 @@ def _summary(step: dict[str, Any]) -> dict[str, Any]:
         "tensors": failing[:LISTED],
         "failing": len(failing),
         "largest": {kind: max(some, key=_error) for kind, some in of_kind.items()},
+        "since": _most(_known(tensor, "error64", "error32") for tensor in tensors),
+        "drift": _most(tensor["sensitivity"] for tensor in tensors),
         "loss": next((loss["scale"] for loss in of_kind.get("loss", ())), None),
     }
 
 
 def _error(tensor: dict[str, Any]) -> float:
-    found = tensor["error32"] if tensor["error64"] is None else tensor["error64"]
+    found = _known(tensor, "own64", "own32", "error64", "error32")
     # What has no error was not compared, or differs in kind: nothing is worse.
     return math.inf if found is None else found
+
+
+def _known(tensor: dict[str, Any], *keys: str) -> float | None:
+    return next((tensor[key] for key in keys if tensor[key] is not None), None)
+
+
+def _most(errors: Iterable[float | None]) -> float | None:
+    return max((error for error in errors if error is not None), default=None)
 
 
 def _part(name: str) -> str:

@@ -126,6 +126,9 @@ def _comparison(tensor: TensorComparison) -> dict[str, Any]:
         "reason": tensor.reason,
         "error32": _finite(tensor.error32),
         "error64": _finite(tensor.error64),
+        "own32": _finite(tensor.own32),
+        "own64": _finite(tensor.own64),
+        "sensitivity": _finite(tensor.sensitivity),
         "scale": _finite(known.scale) if known else None,
     }
 

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from parity.comparison import Kind
 from parity.precision import State
-from parity.report.words import error_of, figure, kinds, name_of
+from parity.report.words import error_of, figure, kinds, name_of, own_error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from parity.comparison import StepResult, TensorComparison
     from parity.result import LayerResult
@@ -78,18 +78,35 @@ def tensor_table(title: str, tensors: Sequence[TensorComparison]) -> Table:
 
 
 def step_table(steps: Sequence[StepResult]) -> Table:
-    """Show training steps: the largest error of each kind of tensor after each."""
+    """Show training steps: the largest error of each kind of tensor, in the step alone.
+
+    Beside it what has accumulated since the first step, and torch's own drift where it was asked.
+    """
     kinds_shown = [kind for kind in get_args(Kind) if any(step.of_kind(kind) for step in steps)]
+    tensors = [tensor for step in steps for tensor in step.tensors]
+    alone = any(own_error_of(tensor) is not error_of(tensor) for tensor in tensors)
+    drift = any(tensor.sensitivity is not None for tensor in tensors)
     table = _table("step")
-    _figures(table, *kinds_shown)
+    # Ten columns of figures fit into 80 columns.
+    table.collapse_padding = True
+    since = [*(["since\nstart"] if alone else []), *(["torch\n±1 ulp"] if drift else [])]
+    _figures(table, *kinds_shown, *since)
     table.add_column("verdict", no_wrap=True)
     for step in steps:
-        largest = (
-            max((e for e in map(error_of, step.of_kind(kind)) if e is not None), default=None)
-            for kind in kinds_shown
+        table.add_row(
+            str(step.step),
+            *(_largest(step.of_kind(kind), own_error_of) for kind in kinds_shown),
+            *([_largest(step.tensors, error_of)] if alone else []),
+            *([_largest(step.tensors, lambda x: x.sensitivity)] if drift else []),
+            _verdict(step.state),
         )
-        table.add_row(str(step.step), *map(figure, largest), _verdict(step.state))
     return table
+
+
+def _largest(
+    tensors: Sequence[TensorComparison], of: Callable[[TensorComparison], float | None]
+) -> str:
+    return figure(max((e for e in map(of, tensors) if e is not None), default=None))
 
 
 def _table(*columns: str) -> Table:

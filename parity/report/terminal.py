@@ -153,6 +153,8 @@ def _losses(result: ParityResult, everything: bool) -> Iterator[RenderableType]:
 def _steps(result: ParityResult) -> Iterator[RenderableType]:
     if result.steps:
         title = f"training steps, the largest error of each kind: {tally(result.steps)}"
+        alone = any(x.own_single or x.own_double for x in result.steps[0].tensors)
+        how = [Text("each step started from torch's state, so the error is its own", "dim")]
         found = [(step, step.first_difference) for step in result.steps]
         first = next(
             (
@@ -162,7 +164,7 @@ def _steps(result: ParityResult) -> Iterator[RenderableType]:
             ),
             [],
         )
-        yield Group(title, *first, step_table(result.steps))
+        yield Group(title, *(how if alone else []), *first, step_table(result.steps))
 
 
 def _lists(result: ParityResult, most: int | None) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ from parity.precision import State
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from parity.comparison import TensorComparison
     from parity.result import LayerResult, ParityResult
 
 FAILING = 8
@@ -59,6 +60,13 @@ def figure(error: float | None) -> str:
 def error_of(tensor: Compared) -> float | None:
     """Give the error that decides: float64's where there is one."""
     return tensor.error32 if tensor.error64 is None else tensor.error64
+
+
+def own_error_of(tensor: TensorComparison) -> float | None:
+    """Give the error of a training step alone; the whole one where there is no other."""
+    if tensor.own_single is None and tensor.own_double is None:
+        return error_of(tensor)
+    return tensor.own32 if tensor.own64 is None else tensor.own64
 
 
 def name_of(layer: LayerResult) -> str:

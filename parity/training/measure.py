@@ -11,40 +11,15 @@ from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
 from parity.compare import TensorError, tensor_error
 from parity.gradients import alone
-from parity.parameter_gradients import CANCELLED, ZERO
+from parity.training.measured import Measured, without_cancelled
 from parity.training.states import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from parity.comparison import Kind
     from parity.parameters import Partners
     from parity.training.side import Side
     from parity.training.statistics import BiasedVariances
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One tensor after a step, in one precision.
-
-    Attributes:
-        kind: See `parity.comparison.TensorComparison`.
-        name: Torch's name for it.
-        shape: Its shape in torch.
-        error: How far paddle's is from it.
-        remark: What is to be known of the error.
-    """
-
-    kind: Kind
-    name: str
-    shape: tuple[int, ...]
-    error: TensorError
-    remark: str = ""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What it is, and its name."""
-        return self.kind, self.name
 
 
 @dataclass
@@ -54,22 +29,27 @@ class Measurer:
     Attributes:
         ours: Torch's side.
         theirs: Paddle's side.
-        pairs: Their parameters and buffers, by the prefix of what holds them.
+        pairs: Their parameters and buffers.
         variances: Torch's running variances as Paddle keeps them.
         bound: Errors up to here are equality, where two rules are to be told apart.
     """
 
     ours: Side
     theirs: Side
-    pairs: dict[str, tuple[Partners, ...]]
+    pairs: Sequence[Partners]
     variances: BiasedVariances
     bound: float
 
     def __post_init__(self) -> None:
-        """Remember the parameters of the start."""
+        """Tell parameters from buffers."""
         self._autograd = autograd_of(self.ours.network), autograd_of(self.theirs.network)
-        self._backend = backend_of(self.theirs.network)
-        self._before = {name: pair.values.copy() for name, pair in self._parameters()}
+        self._backends = backend_of(self.ours.network), backend_of(self.theirs.network)
+        self._parameters = [pair for pair in self.pairs if not pair.buffer]
+        self._before: dict[str, np.ndarray] = {}
+
+    def begin(self) -> None:
+        """Remember the parameters before a step."""
+        self._before = {pair.name: pair.values.copy() for pair in self._parameters}
 
     def step(
         self, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]
@@ -81,14 +61,10 @@ class Measurer:
             theirs: Paddle's.
         """
         yield from self._losses(ours, theirs)
-        yield from _without_cancelled(list(self._gradients()), self.ours.dtype)
-        yield from _without_cancelled(list(self._states()), self.ours.dtype)
-        yield from _without_cancelled(list(self._values()), self.ours.dtype)
+        yield from without_cancelled(list(self._gradients()), self.ours.dtype)
+        yield from without_cancelled(list(self._states()), self.ours.dtype)
+        yield from without_cancelled(list(self._values()), self.ours.dtype)
         yield from self._buffers()
-
-    def _parameters(self) -> Iterator[tuple[str, Partners]]:
-        for prefix, pairs in self.pairs.items():
-            yield from ((prefix + pair.name, pair) for pair in pairs if not pair.buffer)
 
     def _losses(
         self, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]
@@ -105,8 +81,9 @@ class Measurer:
 
     def _gradients(self) -> Iterator[Measured]:
         torch, paddle = self._autograd
-        for name, pair in self._parameters():
-            ours, theirs = torch.gradient(pair.parameter), pair.pulled(paddle.gradient)
+        for pair in self._parameters:
+            name, ours = pair.name, torch.gradient(pair.parameter)
+            theirs = pair.pulled(paddle.gradient)
             if ours is not None and theirs is not None:
                 yield Measured("gradient", name, ours.shape, tensor_error(ours, theirs))
             elif ours is not None or theirs is not None:
@@ -116,49 +93,55 @@ class Measurer:
 
     def _states(self) -> Iterator[Measured]:
         torch, paddle = self._autograd
-        for name, pair in self._parameters():
+        for pair in self._parameters:
             kept = {id(t): paddle.states(self.theirs.optimizer, t) for t in pair.targets}
             some = next(iter(kept.values()))
             ours = torch.states(self.ours.optimizer, pair.parameter)
-            for state, values in ours.items():
+            for state, tensor in ours.items():
                 row, their_name = row_of(state, some)
                 if row is not None:
-                    theirs = pair.pulled(_state_of(kept, their_name), power=row.power)
-                    what = f"{name}: {state}"
+                    theirs = pair.pulled(self._state_of(kept, their_name), power=row.power)
+                    values, what = self._backends[0].view(tensor), f"{pair.name}: {state}"
                     yield Measured("optimizer", what, values.shape, _error(values, theirs))
             if some and not ours:
                 fault = "only paddle's optimizer keeps something for this parameter"
                 error = TensorError(None, 0.0, fault=fault)
-                yield Measured("optimizer", name, tuple(pair.parameter.shape), error)
+                yield Measured("optimizer", pair.name, tuple(pair.parameter.shape), error)
+
+    def _state_of(
+        self, kept: Mapping[int, Mapping[str, Any]], name: str
+    ) -> Callable[[Any], np.ndarray | None]:
+        def state(target: Any) -> np.ndarray | None:
+            found = kept[id(target)].get(name)
+            return None if found is None else self._backends[1].view(found)
+
+        return state
 
     def _values(self) -> Iterator[Measured]:
-        for name, pair in self._parameters():
-            new = pair.values
-            error, remark = self._worst(pair, new), ""
+        for pair in self._parameters:
+            new, remark = pair.values, ""
+            error = self._worst(pair, new)
             if error.error is not None and error.error > self.bound:
-                remark = _update(pair, self._before[name], new, self._backend.view)
-            self._before[name] = new.copy()
-            yield Measured("parameter", name, new.shape, error, remark)
+                remark = _update(pair, self._before[pair.name], new, self._backends[1].view)
+            yield Measured("parameter", pair.name, new.shape, error, remark)
 
     def _worst(self, pair: Partners, values: np.ndarray) -> TensorError:
         errors = [
-            tensor_error(wanted, self._backend.view(target))
+            tensor_error(wanted, self._backends[1].view(target))
             for way in pair.ways
             for wanted, target in zip(way.carried(values), way.targets, strict=True)
         ]
         return max(errors, key=lambda e: np.inf if e.error is None else e.error)
 
     def _buffers(self) -> Iterator[Measured]:
-        for prefix, pairs in self.pairs.items():
-            for pair in pairs:
-                if pair.buffer:
-                    name = prefix + pair.name
-                    yield self._as_paddle_keeps_it(name, pair, self._worst(pair, pair.values))
+        for pair in self.pairs:
+            if pair.buffer:
+                yield self._as_paddle_keeps_it(pair, self._worst(pair, pair.values))
 
-    def _as_paddle_keeps_it(self, name: str, pair: Partners, error: TensorError) -> Measured:
+    def _as_paddle_keeps_it(self, pair: Partners, error: TensorError) -> Measured:
         """Hold a running variance against the biased one too, if it is not torch's."""
-        plain = Measured("buffer", name, pair.values.shape, error)
-        followed = self.variances.found.get(name)
+        plain = Measured("buffer", pair.name, pair.values.shape, error)
+        followed = self.variances.found.get(pair.name)
         if followed is None or not followed.samples or error.error is None:
             return plain
         if error.error <= self.bound:
@@ -173,12 +156,6 @@ class Measurer:
             f"{biased.error:.1e} off: is the momentum another?"
         )
         return replace(plain, remark=said)
-
-
-def _state_of(
-    kept: Mapping[int, Mapping[str, np.ndarray]], name: str
-) -> Callable[[Any], np.ndarray | None]:
-    return lambda target: kept[id(target)].get(name)
 
 
 def _error(ours: np.ndarray, theirs: np.ndarray | None) -> TensorError:
@@ -201,15 +178,3 @@ def _update(pair: Partners, before: np.ndarray, after: np.ndarray, view: Any) ->
     if np.abs(theirs - factor * ours).max() <= 1e-6 * np.abs(theirs).max():
         return f"paddle's update is {factor:.6g} times torch's: another rate or factor"
     return ""
-
-
-def _without_cancelled(found: list[Measured], dtype: str) -> Iterator[Measured]:
-    """Measure what is zero but for rounding against the largest of its kind."""
-    largest = max((one.error.scale for one in found if one.error.error is not None), default=0.0)
-    for one in found:
-        error = one.error
-        if error.error is None or error.scale >= CANCELLED[dtype] * largest or not largest:
-            yield one
-            continue
-        absolute = error.error * (error.scale or 1.0)
-        yield replace(one, error=TensorError(absolute / largest, largest), remark=ZERO)

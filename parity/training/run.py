@@ -1,28 +1,47 @@
-"""Steps of both networks in one precision after the other, and the verdicts on them."""
+"""Steps of both networks in one precision: torch's, and paddle's beside it in two ways.
+
+Paddle's side trains on by itself, so that errors accumulate as they do for a user; a copy of it
+starts every step anew from torch's state, so that each step's own error stands beside that.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from parity.comparison import StepResult, TensorComparison
-from parity.masks import same_masks
 from parity.parameters import partners, partners_by_name
-from parity.precision import State, Verdict, judge
-from parity.training.measure import Measured, Measurer
-from parity.training.side import Side, is_network
+from parity.precision import TOLERANCE_STEP, TOLERANCE_TRAINING
+from parity.source import copy_as
+from parity.training.measure import Measurer
+from parity.training.restart import Restart
+from parity.training.side import is_network, paddle_side, torch_side
 from parity.training.statistics import BiasedVariances
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import numpy as np
 
     from parity.backends import FloatType
+    from parity.parameters import Partners
+    from parity.training.measured import Measured
     from parity.training.plan import Training
+    from parity.training.side import Side
     from parity.weights import Keys
 
 #: Steps that are made unless somebody says otherwise.
 STEPS = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step in one precision.
+
+    Attributes:
+        whole: Errors that have accumulated since the start.
+        own: Errors of this step alone, started from torch's state.
+    """
+
+    whole: tuple[Measured, ...]
+    own: tuple[Measured, ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +53,7 @@ class Trained:
         notes: What is to be known.
     """
 
-    steps: tuple[tuple[Measured, ...], ...]
+    steps: tuple[Step, ...]
     notes: tuple[str, ...]
 
 
@@ -45,7 +64,7 @@ def train(
     *,
     keys: Keys,
     steps: int,
-    bound: float,
+    tol: float,
 ) -> Trained:
     """Train two networks, and compare them after each step.
 
@@ -56,102 +75,71 @@ def train(
         dtype: The precision.
         keys: How torch's keys become paddle's.
         steps: How many.
-        bound: Errors up to here are equality.
+        tol: Float32 errors up to here are equality.
 
     Raises:
         NetworkError: A network, a loss or an optimizer raised.
     """
-    ours = Side(
-        networks[0],
-        training.torch_loss,
-        dtype,
-        training.torch_optimizer,
-        training.torch_schedule,
-        training.torch_prepare,
-    )
-    theirs = Side(
-        networks[1],
-        training.paddle_loss,
-        dtype,
-        training.paddle_optimizer,
-        training.paddle_schedule,
-        training.paddle_prepare,
-    )
-    pairs, notes = partners(*networks, keys)
-    both = {"": pairs}
-    if is_network(ours.loss) and is_network(theirs.loss):
-        both["loss."] = partners_by_name(ours.loss, theirs.loss)
-    variances = BiasedVariances(networks[0])
+    double = dtype == "float64"
+    bounds = (TOLERANCE_TRAINING, TOLERANCE_STEP) if double else (tol, tol)
+    copies = networks[1], copy_as(networks[1], dtype)
+    ours = torch_side(networks[0], training, dtype)
+    theirs = [paddle_side(copy, training, dtype) for copy in copies]
+    pairs, notes = _paired(ours, theirs[0], keys)
+    whole = _Follower(ours, theirs[0], pairs, bounds[0])
+    own = _Follower(ours, theirs[1], _paired(ours, theirs[1], keys)[0], bounds[1], restarts=True)
+    found = []
     try:
-        measurer = Measurer(ours, theirs, both, variances, bound)
-        found = []
         for number in range(steps):
             batch = training.batches[number % len(training.batches)]
-            with same_masks(number):
-                losses = ours.step(number, batch), theirs.step(number, batch)
-            found.append(tuple(measurer.step(*losses)))
+            whole.begin()
+            own.begin()
+            losses = ours.step(number, batch)
+            measured = [one.follow(number, batch, losses) for one in (whole, own)]
+            found.append(Step(*measured))
     finally:
-        variances.close()
-    floors = [*ours.floors.values(), *theirs.floors.values()]
-    return Trained(tuple(found), (*notes, *(f"training: {floor}" for floor in floors)))
+        whole.variances.close()
+        own.variances.close()
+    floors = [floor for side in (ours, *theirs) for floor in side.floors.values()]
+    said = dict.fromkeys((*notes, *(f"training: {floor}" for floor in floors)))
+    return Trained(tuple(found), tuple(said))
 
 
-def judged_steps(
-    runs: Mapping[FloatType, Trained], *, tol: float, tol64: float
-) -> tuple[tuple[StepResult, ...], tuple[str, ...]]:
-    """Give the verdict on every tensor after every step.
-
-    Args:
-        runs: One training a precision.
-        tol: Bound of the float32 error.
-        tol64: Bound of the float64 error.
-
-    Returns:
-        The steps, and what is to be known.
-    """
-    some = next(iter(runs.values()))
-    results = tuple(
-        _step(number, {dtype: run.steps[number] for dtype, run in runs.items()}, tol, tol64)
-        for number in range(len(some.steps))
-    )
-    notes = dict.fromkeys(note for run in runs.values() for note in run.notes)
-    return results, (*notes, *_biased(results))
+def _paired(ours: Side, theirs: Side, keys: Keys) -> tuple[tuple[Partners, ...], tuple[str, ...]]:
+    """Pair what two sides train, the losses' parameters included."""
+    pairs, notes = partners(ours.network, theirs.network, keys)
+    if not (is_network(ours.loss) and is_network(theirs.loss)):
+        return pairs, notes
+    losses = partners_by_name(ours.loss, theirs.loss)
+    return (*pairs, *(replace(pair, name=f"loss.{pair.name}") for pair in losses)), notes
 
 
-def _step(
-    number: int, runs: Mapping[FloatType, Sequence[Measured]], tol: float, tol64: float
-) -> StepResult:
-    found = {dtype: {one.key: one for one in measured} for dtype, measured in runs.items()}
-    single, double = found.get("float32", {}), found.get("float64", {})
-    return StepResult(
-        number,
-        tuple(
-            _comparison(single.get(key), double.get(key), tol, tol64) for key in double or single
-        ),
-    )
+class _Follower:
+    """A side of paddle's that makes torch's steps after it, and is compared with it."""
 
+    def __init__(
+        self,
+        ours: Side,
+        side: Side,
+        pairs: tuple[Partners, ...],
+        bound: float,
+        *,
+        restarts: bool = False,
+    ) -> None:
+        self.variances = BiasedVariances(ours.network)
+        self._side = side
+        self._measurer = Measurer(ours, side, pairs, self.variances, bound)
+        self._restart = Restart(ours, side, pairs) if restarts else None
 
-def _comparison(
-    single: Measured | None, double: Measured | None, tol: float, tol64: float
-) -> TensorComparison:
-    some = double or single
-    assert some is not None  # noqa: S101 - it was measured in one of the two
-    in32, in64 = (one.error if one else None for one in (single, double))
-    verdict = judge(in32, in64, tol=tol, tol64=tol64)
-    reason = "; ".join(filter(None, (verdict.reason, some.remark)))
-    return TensorComparison(
-        some.name, some.kind, some.shape, in32, in64, Verdict(verdict.state, reason)
-    )
+    def begin(self) -> None:
+        """Get ready for a step, before torch makes it."""
+        if self._restart is not None:
+            self._restart()
+            self.variances.restart()
+        self._measurer.begin()
 
-
-def _biased(steps: Sequence[StepResult]) -> list[str]:
-    """Tell of the running variances that are Paddle's biased ones."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for tensor in steps[-1].of_kind("buffer") if steps else ():
-        if "n/(n − 1)" in tensor.reason and tensor.state is not State.MISMATCH:
-            found[tensor.reason.rpartition("here ")[2]].append(tensor.name)
-    return [
-        f"biased running variances, equal to torch's unbiased ones after n/(n − 1) = {share}: "
-        f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-        for share, names in found.items()
-    ]
+    def follow(
+        self, number: int, batch: tuple[Any, ...], losses: dict[str, np.ndarray]
+    ) -> tuple[Measured, ...]:
+        """Make a step, and measure it against torch's."""
+        return tuple(self._measurer.step(losses, self._side.step(number, batch)))

@@ -10,16 +10,17 @@ import numpy as np
 from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
+from parity.masks import same_masks
 from parity.running import as_dtype, exact_kernels, explained
 from parity.source import copy_as
 from parity.training.plan import loss_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from parity.backends import FloatType
     from parity.precision import Floor
-    from parity.training.plan import Loss, MakeOptimizer, Schedule
+    from parity.training.plan import Loss, MakeOptimizer, Schedule, Training
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Side:
         dtype: The precision.
         make_optimizer: See `parity.training.plan.MakeOptimizer`.
         schedule: See `parity.training.plan.Schedule`.
+        prepare: Is told the network at once.
         floors: Single-precision kernels that ran, by operation.
         optimizer: Made before the first step.
     """
@@ -57,6 +59,15 @@ class Side:
         """The network, and the loss if it is one: what may hold parameters, by prefix."""
         return {"": self.network} | ({"loss.": self.loss} if is_network(self.loss) else {})
 
+    def tensors(self) -> Iterator[tuple[str, Any]]:
+        """Yield every parameter and buffer once, under its first name."""
+        seen: set[int] = set()
+        for prefix, holder in self.trained.items():
+            for name, tensor in autograd_of(holder).tensors(holder):
+                if id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield prefix + name, tensor
+
     def step(self, number: int, batch: tuple[Any, ...]) -> dict[str, np.ndarray]:
         """Make one step; gradients, parameters and optimizer state are left where they are.
 
@@ -75,6 +86,7 @@ class Side:
             backend.running(self.network, self.dtype, gradients=True, training=True),
             exact_kernels(self.network, self.dtype, lambda: self._note),
             explained(self.network, None, f"training step {number}"),
+            same_masks(number),
         ):
             if self.optimizer is None:
                 self.optimizer = self.make_optimizer(self.network, self.loss)
@@ -101,6 +113,30 @@ class Side:
         known = self.floors.get(floor.operation)
         if known is None or known.error < floor.error:
             self.floors[floor.operation] = floor
+
+
+def torch_side(network: Any, training: Training, dtype: FloatType) -> Side:
+    """Make the side of a torch Module of one's own, which has the dtype already."""
+    return Side(
+        network,
+        training.torch_loss,
+        dtype,
+        training.torch_optimizer,
+        training.torch_schedule,
+        training.torch_prepare,
+    )
+
+
+def paddle_side(network: Any, training: Training, dtype: FloatType) -> Side:
+    """Make the side of a paddle Layer of one's own, which has the dtype already."""
+    return Side(
+        network,
+        training.paddle_loss,
+        dtype,
+        training.paddle_optimizer,
+        training.paddle_schedule,
+        training.paddle_prepare,
+    )
 
 
 def is_network(value: Any) -> bool:

@@ -40,14 +40,21 @@ class BiasedVariances:
     def __init__(self, network: Any) -> None:
         """Watch every layer that keeps a running variance."""
         self.found: dict[str, BiasedVariance] = {}
+        self._layers: dict[str, Any] = {}
         self._before: dict[str, np.ndarray] = {}
         self._remove: list[Callable[[], None]] = []
         self._backend = backend_of(network)
         for path, module in self._backend.modules(network):
             if getattr(module, "running_var", None) is not None and hasattr(module, "momentum"):
                 name = f"{path}.running_var" if path else "running_var"
+                self._layers[name] = module
                 self.found[name] = BiasedVariance(self._variance(module))
                 self._watch(name, module)
+
+    def restart(self) -> None:
+        """Go on from what torch's layers have now."""
+        for name, module in self._layers.items():
+            self.found[name].values = self._variance(module)
 
     def close(self) -> None:
         """Stop watching."""

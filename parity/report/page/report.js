@@ -111,7 +111,7 @@ function sections(table) {
   }
   if (data.steps.length) {
     show("steps");
-    stepReport(data.steps, bounds);
+    stepReport(data.steps, { ...bounds, double: bounds.double === null ? null : data.step_tol64 });
   }
 }
 

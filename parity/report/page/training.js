@@ -7,7 +7,8 @@ const STEP_SERIES = [
 
 function stepError(step, kind) {
   const largest = step.largest[kind];
-  return largest ? largest.error64 ?? largest.error32 : null;
+  // Of the step alone; a step that was not started anew has but the one error.
+  return largest ? largest.own64 ?? largest.own32 ?? largest.error64 ?? largest.error32 : null;
 }
 
 function gradientTable(place, gradients, bounds) {
@@ -52,8 +53,10 @@ function stepReport(steps, { single, double }) {
   chart.fill(steps, { series, bounds: [bound], ends: [name(steps[0]), name(steps.at(-1))] });
   const value = (loss) => make("span", { class: "figure" }, loss === null ? "–" : loss.toPrecision(6));
   byId("step-tables").append(
-    plainTable("Largest error of each kind after each step", ["step", "loss in torch", ...series.map((one) => one.name), "verdict"],
-      steps.map((step) => [`${step.step}`, value(step.loss), ...series.map((one) => number(one.value(step))), badge(step.state)])),
+    plainTable("Largest error of each kind after each step",
+      ["step", "loss in torch", ...series.map((one) => one.name), "since the start", "torch ±1 ulp", "verdict"],
+      steps.map((step) => [`${step.step}`, value(step.loss), ...series.map((one) => number(one.value(step))),
+        number(step.since), number(step.drift), badge(step.state)])),
     ...steps.filter((step) => step.failing).map((step) => failingTensors(name(step), step)));
 }
 

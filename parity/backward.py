@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parity.backends import Backend, FloatType
     from parity.backends.autograd import Autograd
     from parity.precision import Floor
-    from parity.record import Consumer
+    from parity.record import Consumer, GivenConsumer
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ def run_through(
     dtype: FloatType,
     backward: Backward,
     numbers: Mapping[CallKey, int] | None = None,
+    given: GivenConsumer | None = None,
 ) -> dict[CallKey, list[Floor]]:
     """Run a network forward and backward once; arrays are shared, see `parity.running.run`.
 
@@ -146,6 +147,7 @@ def run_through(
         dtype: The precision of the run.
         backward: Where to start, and in which mode.
         numbers: See `parity.running.run`.
+        given: See `parity.running.run`.
 
     Returns:
         Single-precision kernels by the call whose backward pass they ran in.
@@ -159,7 +161,9 @@ def run_through(
     watcher = _Watcher(backend, autograd, gradients)
     with (
         backend.running(network, dtype, gradients=True, training=backward.training),
-        observe(network, consumer, share=True, watch=watcher, numbers=numbers) as recorder,
+        observe(
+            network, consumer, share=True, watch=watcher, numbers=numbers, given=given
+        ) as recorder,
         exact_kernels(network, dtype, recorder.noting),
     ):
         with explained(network, recorder):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converters.rules import PARAMETER, PROJECTIONS
+from converters.layouts.signs import INSTANCE, NAMES, SIGNS, Sign
+from converters.rules import PARAMETER
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -27,63 +28,6 @@ class Evidence:
     doubt: str = ""
     firm: bool = False
     confirmed: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Sign:
-    """Names of tensors that tell a kind.
-
-    Attributes:
-        names: regular expressions; each must fit a name.
-        kind: what they tell.
-        framework: whose keys they are, '' for both.
-        alone: nothing else may be there.
-        doubt: what else has such names; '' where nothing has.
-    """
-
-    names: tuple[str, ...]
-    kind: str
-    framework: str = ""
-    alone: bool = False
-    doubt: str = ""
-
-
-# The first that fits counts.
-SIGNS = (
-    Sign(("running_var",), "batch_norm"),
-    Sign(("in_proj_weight",), "attention", "torch"),
-    Sign(tuple(f"{name}_weight" for name in PROJECTIONS), "attention", "torch"),
-    Sign(tuple(rf"{name}\.weight" for name in PROJECTIONS), "attention", "paddle"),
-    Sign((r"weight_ih_l\d+(_reverse)?",), "recurrent"),
-    Sign(
-        (r"\d+\.cell.*",),
-        "recurrent",
-        "paddle",
-        doubt="a list of layers with a cell each has such names too; the cells are then of kind "
-        "recurrent_cell",
-    ),
-    Sign(("weight_ih", "weight_hh"), "recurrent_cell"),
-    Sign(
-        ("scale", "bias"),
-        "instance_norm",
-        "paddle",
-        alone=True,
-        doubt="a layer of one's own may have such tensors, called scale in torch too",
-    ),
-    Sign(("_weight",), "prelu", "paddle", alone=True),
-)
-# An instance norm that keeps statistics has a batch norm's tensors; only its name may tell.
-_INSTANCE = re.compile(r"inst(ance)?_?norm.*|in_?\d*|.*_inst(ance)?_?norm.*", re.IGNORECASE)
-# What a layer's name says where its tensors say nothing. Last resort, never silent.
-NAMES = (
-    (re.compile(r"emb|wte|wpe|token|vocab|lookup", re.IGNORECASE), "embedding"),
-    (
-        re.compile(
-            r"fc|linear|proj|head|classifier|dense|mlp|lin\d|query|key|value", re.IGNORECASE
-        ),
-        "linear",
-    ),
-)
 
 
 def evidence(own: Shapes, framework: str) -> Evidence:
@@ -163,9 +107,14 @@ def two_axes(weight: Shape, bias: Shape | None, framework: str) -> Evidence:
 
 def is_turned(weight: Shape, bias: Shape | None, framework: str) -> bool:
     """Return whether a bias tells that a matrix has the axes of the other framework's Linear."""
+    return is_usual(weight, bias, "paddle" if framework == "torch" else "torch")
+
+
+def is_usual(weight: Shape, bias: Shape | None, framework: str) -> bool:
+    """Return whether a bias tells that a matrix has the axes of a framework's Linear."""
     if len(weight) != 2 or weight[0] == weight[1]:
         return False
-    return bias == ((weight[1],) if framework == "torch" else (weight[0],))
+    return bias == ((weight[0],) if framework == "torch" else (weight[1],))
 
 
 def one_axis(bias: Shape | None, framework: str) -> Evidence:
@@ -179,12 +128,18 @@ def one_axis(bias: Shape | None, framework: str) -> Evidence:
     return Evidence("rms_norm", "a PReLU has such a tensor too, called _weight in Paddle")
 
 
-def by_its_name(path: str, found: Evidence) -> Evidence:
-    """Return what tensors say, doubted where a layer is called what Paddle has no tensors for."""
-    if found.kind == "batch_norm" and _INSTANCE.fullmatch(path.rpartition(".")[2]):
+def keeps_statistics(path: str, own: Shapes) -> Evidence:
+    """Return what a torch layer with running statistics is: a batch norm, if nothing objects."""
+    if INSTANCE.fullmatch(path.rpartition(".")[2]):
         doubt = "by its name it is an InstanceNorm with running statistics, which Paddle has not"
-        return Evidence(found.kind, doubt)
-    return found
+        return Evidence("batch_norm", doubt)
+    if "weight" not in own:
+        doubt = (
+            "without a weight it may be an InstanceNorm with running statistics, which has none "
+            "unless it is asked for; Paddle's keeps no statistics"
+        )
+        return Evidence("batch_norm", doubt)
+    return Evidence("batch_norm", firm=True)
 
 
 def named(path: str) -> str:

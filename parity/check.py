@@ -163,7 +163,7 @@ def _checked(
     )
     if wanted(isolation, result):
         result = isolated(result, passes.sources, passes.rename)
-    return diagnosed(result, passes.weights, passes.inputs, training)
+    return diagnosed(result, passes.weights, passes.inputs, training, losses)
 
 
 def _compared(passes: Passes, *, backward: bool) -> tuple[Passes, ParityResult]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guard import Guard, Outcome, limit
-from mutations import mutated
+from mutations import CANARY, ESCAPED, mutated
 from seeds import SHARD, Seeds, seeds
 
 CHUNK = 500
 # A process that a file brings down does not answer; its share is then a failure.
 PATIENCE = 600
-CANARIES = (Path("/tmp/stdc-fuzz-canary"), Path("/tmp/stdc-fuzz-escaped"))  # noqa: S108
+CANARIES = (Path(CANARY.split()[-1]), Path(ESCAPED))
 NAMES = {"index": "model.safetensors.index.json"}
 
 
@@ -125,5 +125,5 @@ def campaign(count: int, first: int = 0) -> Tally:
 
 if __name__ == "__main__":
     tried = campaign(*map(int, sys.argv[1:]))
-    print(*tried.lines(), sep="\n")
+    sys.stdout.writelines(f"{line}\n" for line in tried.lines())
     sys.exit(bool(tried.failures))

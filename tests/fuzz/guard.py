@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import site
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,9 +23,12 @@ LARGEST = 64 * MEBIBYTE
 # Events of the interpreter that reading a file has no business with.
 FORBIDDEN = re.compile(
     r"os\.(system|exec|fork|forkpty|posix_spawn|spawn|startfile|kill|putenv|chmod|chown|link|symlink)"
-    r"|subprocess\.|socket\.|ctypes\.|pty\.|shutil\.rmtree|code\.__new__|pickle\.find_class|exec$|"
+    r"|subprocess\.|socket\.|ctypes\.|pty\.|code\.__new__|pickle\.find_class|"
     r"ftplib|smtplib|urllib|webbrowser"
 )
+# Where modules may be loaded from, at first need.
+PLACES = (*site.getsitepackages(), Path(os.__file__).parent, Path(__file__).parents[2])
+INSTALLED = tuple(os.path.realpath(place) + os.sep for place in PLACES)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -65,20 +69,28 @@ class Guard:
         signal.signal(signal.SIGALRM, self._too_long)
 
     def _event(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self._watching:
-            return
-        if FORBIDDEN.match(event):
+        if self._watching and self._forbids(event, arguments):
             self._seen.append(f"{event} {arguments!r}"[:300])
-        elif event == "import" and arguments[0].split(".")[0] in {"torch", "paddle", "os2"}:
-            self._seen.append(f"import {arguments[0]}")
-        elif event == "open" and self._writes(*arguments):
-            self._seen.append(f"open {arguments!r}"[:300])
+
+    def _forbids(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event == "exec":
+            return not installed(arguments[0])
+        if event == "shutil.rmtree":
+            return not self._is_inside(arguments[0])
+        if event == "import":
+            return arguments[0].split(".")[0] in {"torch", "paddle"}
+        if event == "open":
+            return self._writes(*arguments)
+        return FORBIDDEN.match(event) is not None
 
     def _writes(self, path: Any, mode: str | None, flags: int) -> bool:
         writing = bool(flags & WRITING) if mode is None else bool(set(mode) & set("wax+"))
         if not writing or isinstance(path, int):
             return False
-        return not os.path.realpath(os.fsdecode(path)).startswith(self._inside + os.sep)
+        return not self._is_inside(path)
+
+    def _is_inside(self, path: Any) -> bool:
+        return os.path.realpath(os.fsdecode(path)).startswith(self._inside + os.sep)
 
     @staticmethod
     def _too_long(*_: object) -> None:
@@ -111,6 +123,12 @@ class Guard:
         if outcome.fine and used > 2 * path.stat().st_size + ALLOWANCE:
             return Outcome("memory", f"{used / MEBIBYTE:.0f} MiB")
         return outcome
+
+
+def installed(code: Any) -> bool:
+    """Return whether code that is run comes from a module of this installation."""
+    name = code.co_filename
+    return os.path.isabs(name) and os.path.realpath(name).startswith(INSTALLED)  # noqa: PTH117
 
 
 def told(use: Callable[[Path], None], path: Path, refusals: type[Exception]) -> Outcome:

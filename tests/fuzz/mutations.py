@@ -8,6 +8,8 @@ import pickletools
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from random import Random
 
 Mutation = Callable[[Random, bytes], bytes]
@@ -28,15 +30,19 @@ NUMBERS = (
     -(2**63),
 )
 # Each runs a command where an unpickler obeys.
+ESCAPED = "/tmp/stdc-fuzz-escaped"  # noqa: S108
 CANARY = "touch /tmp/stdc-fuzz-canary"
 CALL = b"cos\nsystem\n(X" + struct.pack("<I", len(CANARY)) + CANARY.encode() + b"tR"
-SNIPPETS = (
+CALLS = (
     CALL,
     b"cposix\nsystem\n(X" + struct.pack("<I", len(CANARY)) + CANARY.encode() + b"tR",
     b"(X" + struct.pack("<I", len(CANARY)) + CANARY.encode() + b"ios\nsystem\n",
     b"(cos\nsystem\nX" + struct.pack("<I", len(CANARY)) + CANARY.encode() + b"o",
     b"\x8c\x02os\x8c\x06system\x93",
     b"cbuiltins\neval\n(X\x03\x00\x00\x001+1tR",
+)
+SNIPPETS = (
+    *CALLS,
     b"cbuiltins\ngetattr\n",
     b"ctorch\nload\n",
     b"cnumpy\nload\n",
@@ -106,14 +112,10 @@ def repeat(random: Random, data: bytes) -> bytes:
 def opcodes(data: bytes) -> list[tuple[int, int]]:
     """Return where the opcodes of a pickle begin and end, as far as it can be read."""
     starts = []
-    try:
-        starts.extend(
-            position for _, _, position in pickletools.genops(data) if position is not None
-        )
-    except Exception:  # noqa: BLE001 - whatever is left of it will do
-        pass
+    with suppress(Exception):  # as far as it goes will do
+        starts.extend(at for _, _, at in pickletools.genops(data) if at is not None)
     starts.append(len(data) if not starts else starts[-1] + 1)
-    return list(zip(starts, starts[1:], strict=False))
+    return list(pairwise(starts))
 
 
 def pickled(random: Random, data: bytes) -> bytes:
@@ -128,14 +130,19 @@ def pickled(random: Random, data: bytes) -> bytes:
             "drop": b"",
             "double": data[start:end] * 2,
             "other": data[slice(*other)],
-            "before": random.choice(SNIPPETS) + data[start:end],
-            "after": data[start:end] + random.choice(SNIPPETS),
-            "instead": random.choice(SNIPPETS),
+            "before": snippet(random) + data[start:end],
+            "after": data[start:end] + snippet(random),
+            "instead": snippet(random),
             "number": integer(random.choice(NUMBERS)),
             "global": data[start:end].replace(b"torch", b"os").replace(b"numpy", b"posix"),
         }
         data = data[:start] + made[random.choice(list(made))] + data[end:]
     return data
+
+
+def snippet(random: Random) -> bytes:
+    """Return opcodes that have no place in a weight file, often a call."""
+    return random.choice(random.choice((CALLS, SNIPPETS)))
 
 
 def integer(value: int) -> bytes:
@@ -160,7 +167,7 @@ def archived(random: Random, data: bytes) -> bytes:
     elif kind == 3:
         bad = (
             "../../escaped",
-            "/tmp/stdc-fuzz-escaped",
+            ESCAPED,
             "a\\..\\b",
             "\0",
             "n" * 5000,
@@ -203,7 +210,7 @@ def safetensors(random: Random, data: bytes) -> bytes:
         "\0",
         "\x1b[31m",
         "../x",
-        "/tmp/stdc-fuzz-escaped",
+        ESCAPED,
         "<script>",
         "k" * 10000,
         "\ud800",
@@ -257,7 +264,7 @@ def index(random: Random, data: bytes) -> bytes:
         None,
         [],
         "x" * 5000,
-        "self.index.json",
+        "model.safetensors.index.json",
     )
     keys = list(content["weight_map"])
     kind = random.randrange(4)

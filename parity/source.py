@@ -90,12 +90,14 @@ class LiveRun(Source):
         inputs: Its arguments.
         dtype: The precision of the run.
         numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
+        training: It runs in training mode, not in evaluation mode.
     """
 
     network: Any
     inputs: tuple[np.ndarray, ...]
     dtype: FloatType
     numbers: Mapping[CallKey, int] | None = None
+    training: bool = False
 
     def paths(self) -> set[str]:
         """Give the paths of all modules."""
@@ -111,6 +113,7 @@ class LiveRun(Source):
             share=True,
             given=given,
             numbers=self.numbers,
+            training=self.training,
         )
 
     def stream_through(

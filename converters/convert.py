@@ -10,13 +10,13 @@ from converters.background import Background
 from converters.checkpoint import Checkpoint
 from converters.errors import InputError
 from converters.execution import (
-    FRAMEWORK_SUFFIX,
     Progress,
     execute,
     report_of,
     unwritten,
 )
 from converters.formats import read_checkpoint, safetensors_file
+from converters.formats.writers import suffix_for
 from converters.layouts.names import NAMINGS, NATIVE
 from converters.plan import ConversionPlan, Framework, plan_conversion
 from converters.planning.source import Source
@@ -34,6 +34,8 @@ def convert_file(
     dtype: str = "keep",
     key: str | None = None,
     variant: str = "auto",
+    form: str | None = None,
+    max_shard_size: str | int | None = None,
     strict: bool = True,
     force: bool = False,
     dry_run: bool = False,
@@ -47,13 +49,17 @@ def convert_file(
 
     Args:
         src: a torch file (zip or legacy), .safetensors or .pdparams.
-        dst: the target; ``src`` with the target framework's suffix if None.
+        dst: the target; ``src`` with the suffix of the format or the target framework if None.
         to: the target framework; the one that ``src`` is not of if None.
         arch: the network's name, ``auto`` to tell it by the keys.
         layout: naming of the target's keys: native, authors, paddleseg, mmseg, mmseg-first.
         dtype: element type of floating-point tensors in the target, or ``keep``.
         key: path of the dict inside the source to take; chosen by content if None.
         variant: whose implementation of STDC ``src`` is; ``auto`` to tell it by names and keys.
+        form: format of the target: ``pdparams``, ``torch-zip``, ``torch-legacy`` (for PyTorch 1.5
+            and older) or ``safetensors``; told by its suffix if None.
+        max_shard_size: bytes of tensors in a file, as 2GB; a target that holds more is written in
+            shards, with an index.
         strict: write nothing when a key is unaccounted for or a shape disagrees.
         force: replace an existing target.
         dry_run: write nothing at all.
@@ -80,10 +86,19 @@ def convert_file(
         target=target,
         rules=rules,
     )
-    path = default_target(Path(src), dst, plan.to)
+    path = default_target(Path(src), dst, plan.to, form)
     if dry_run:
         return report_of(plan, unwritten(path))
-    return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+    return execute(
+        plan,
+        path,
+        form=form,
+        max_shard_size=max_shard_size,
+        strict=strict,
+        force=force,
+        verify=verify,
+        progress=progress,
+    )
 
 
 def plan_file(
@@ -150,6 +165,8 @@ def direction(
     return checkpoint.framework, None
 
 
-def default_target(source: Path, target: str | Path | None, to: Framework) -> Path:
-    """Return the target, by default the source with the suffix of the framework."""
-    return Path(target) if target is not None else source.with_suffix(FRAMEWORK_SUFFIX[to])
+def default_target(
+    source: Path, target: str | Path | None, to: Framework, form: str | None = None
+) -> Path:
+    """Return the target, by default the source with the suffix of the format or framework."""
+    return Path(target) if target is not None else source.with_suffix(suffix_for(to, form))

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
-from typing import BinaryIO
 
 import numpy as np
 
-from converters.background import Background, digest_of
 from converters.checkpoint import COUNTERS, Checkpoint
 from converters.dtypes import BY_NAME
 from converters.elements import agrees, target_arrays
 from converters.errors import ConverterError, InputError
-from converters.files import check_target, temporary_beside
-from converters.formats import pdparams, read_checkpoint, safetensors_file, torch_zip
+from converters.files import put_in_place, temporary_beside
+from converters.formats import read_checkpoint
 from converters.formats.content import Content, Head
+from converters.formats.writers import writer_for
+from converters.output import Output
 from converters.plan import ConversionPlan, Entry
 from converters.report import ConversionReport, FileFacts
 
 Progress = Callable[[str], None]
-Writer = Callable[[BinaryIO, Content], None]
-
-WRITERS: dict[str, tuple[str, Writer]] = {
-    ".pdparams": (pdparams.NAME, pdparams.write),
-    ".pth": (torch_zip.NAME, torch_zip.write),
-    ".pt": (torch_zip.NAME, torch_zip.write),
-    ".safetensors": (safetensors_file.NAME, safetensors_file.write),
-}
-FRAMEWORK_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
-# Bytes that are gathered before they go to the file. From 2 MiB on Linux takes huge pages for them,
-# which a virtual machine may first have to ask its host for: writing then takes twice as long.
-BUFFER = 1 << 20
 # Bytes read between two times that the pages of the mapped files are given back.
 RELEASE = 64 << 20
 
@@ -44,6 +30,8 @@ def execute(
     plan: ConversionPlan,
     path: str | Path,
     *,
+    form: str | None = None,
+    max_shard_size: str | int | None = None,
     strict: bool = True,
     force: bool = False,
     verify: bool = True,
@@ -51,13 +39,16 @@ def execute(
 ) -> ConversionReport:
     """Write a plan's target.
 
-    The file gets its name only after it was read back and every tensor, brought back, agreed bit
-    for bit with the source. Until then an older file of that name stays as it is. One tensor is in
-    memory at a time, and both files are hashed beside the work.
+    No file gets its name before all were read back and every tensor, brought back, agreed bit for
+    bit with the source. Until then an older file of that name stays as it is. One tensor is in
+    memory at a time, and all files are hashed beside the work.
 
     Args:
         plan: what to do.
         path: the target; its suffix tells the format.
+        form: the format, where the suffix is not to tell it: ``torch-legacy``, for instance.
+        max_shard_size: bytes of tensors in a file, as 2GB; what holds more is written in shards
+            with an index.
         strict: refuse a plan with problems; otherwise write what can be written.
         force: replace an existing file.
         verify: read the file back and compare.
@@ -71,65 +62,35 @@ def execute(
     if strict:
         plan.require_complete()
     plan.require_exact()
-    form, writer = writer_for(plan, path)
-    check_target(path, sources, force=force)
+    output = output_of(plan, path, form, max_shard_size, progress)
+    output.check(sources, force=force)
     plan.checkpoint.digest()
-    with temporary_beside(path) as temporary:
-        with temporary.open("wb", buffering=BUFFER) as file:
-            written = Event()
-            safe = Background(lambda: sync(file.fileno(), written))
-            try:
-                digest = write_hashed(writer, file, content_of(plan, progress), temporary)
-            finally:
-                written.set()
-            try:
-                if verify:
-                    compare(plan, temporary, progress)
-            finally:
-                safe.result()
-        facts = FileFacts(str(path), digest.result(), form, temporary.stat().st_size)
-        temporary.replace(path)
-    return report_of(plan, facts, verified=verify)
+    with temporary_beside(path, folder=True) as stage:
+        written = output.write(stage)
+        try:
+            if verify:
+                compare(plan, written.folder / output.leading, progress)
+        finally:
+            written.wait()
+        whole, files = output.whole(written), output.files(written)
+        put_in_place(stage, output.names, output.replaced, force=force)
+    return report_of(plan, whole, files, verified=verify)
 
 
-def sync(descriptor: int, written: Event) -> None:
-    """Bring a file to the disk while it grows, and all of it once it is written."""
-    while not written.wait(0.01):
-        os.fdatasync(descriptor)
-    os.fsync(descriptor)
-
-
-def write_hashed(writer: Writer, file: BinaryIO, content: Content, path: Path) -> Background[str]:
-    """Write a file and return its digest, which is counted while the file grows."""
-    if writer is torch_zip.write:  # goes back to fill in checksums
-        writer(file, content)
-        file.flush()
-        return digest_of(path)
-    finished = Event()
-    digest = digest_of(path, finished=finished)
-    try:
-        writer(file, content)
-        file.flush()
-    finally:
-        finished.set()
-    return digest
-
-
-def writer_for(plan: ConversionPlan, path: Path) -> tuple[str, Writer]:
-    """Return the format and the writer that a target's suffix stands for.
+def output_of(
+    plan: ConversionPlan,
+    path: Path,
+    form: str | None = None,
+    max_shard_size: str | int | None = None,
+    progress: Progress = lambda _: None,
+) -> Output:
+    """Return the files that a plan's target will consist of; arguments as in :func:`execute`.
 
     Raises:
-        InputError: the suffix is unknown, or of the other framework.
+        InputError: the format is unknown, or of the other framework.
     """
-    if path.suffix not in WRITERS:
-        known = ", ".join(WRITERS)
-        raise InputError(f"{path}: unknown suffix {path.suffix!r} for a target; choose of {known}")
-    name, writer = WRITERS[path.suffix]
-    if name != safetensors_file.NAME and (name == pdparams.NAME) != (plan.to == "paddle"):
-        raise InputError(
-            f"{path}: the suffix does not fit --to {plan.to}; use {FRAMEWORK_SUFFIX[plan.to]}"
-        )
-    return name, writer
+    writer = writer_for(path, plan.to, form)
+    return Output.of(path, writer, content_of(plan, progress), max_shard_size)
 
 
 @dataclass
@@ -247,7 +208,11 @@ def unwritten(path: Path) -> FileFacts:
 
 
 def report_of(
-    plan: ConversionPlan, target: FileFacts, *, verified: bool = False
+    plan: ConversionPlan,
+    target: FileFacts,
+    files: tuple[FileFacts, ...] = (),
+    *,
+    verified: bool = False,
 ) -> ConversionReport:
     """Return the report of a plan, carried out if the target has a size."""
     source = plan.checkpoint
@@ -271,4 +236,5 @@ def report_of(
         inexact=plan.inexact,
         content=plan.layout.content,
         hints=plan.hints,
+        files=files,
     )

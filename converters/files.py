@@ -1,17 +1,29 @@
-"""The file that is written: under a temporary name until it is known to be right."""
+"""Files that are written: under a temporary name until they are known to be right.
+
+A temporary is locked by the process that writes it, so that the next one on the same target can
+tell what a killed process left behind from what is still being written.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from converters.errors import InputError
 
+# Of a name's 255 bytes a temporary takes so many; the rest tells it from others.
+KEPT = 220
+
 
 def check_target(path: Path, sources: tuple[Path, ...], *, force: bool) -> None:
     """Refuse a target that would overwrite something.
+
+    A link counts as a file, whether or not it leads anywhere: replaced is the link itself, never
+    what it names.
 
     Raises:
         InputError: it is a source, a folder, or exists without ``force``; or its folder does not.
@@ -22,25 +34,134 @@ def check_target(path: Path, sources: tuple[Path, ...], *, force: bool) -> None:
         raise InputError(f"{path}: is a folder; name a file")
     if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
         raise InputError(f"{path}: source and target are the same file; name another with -o")
-    if path.exists() and not force:
-        raise InputError(f"{path}: exists already; --force replaces it, -o names another")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no regular file; name another with -o")
+    if os.path.lexists(path) and not force:
+        what = "exists already" if path.exists() else "is a link that leads nowhere"
+        raise InputError(f"{path}: {what}; --force replaces it, -o names another")
 
 
 @contextmanager
-def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a temporary file in the target's folder; it is gone afterwards, whatever happens.
+def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Yield a temporary file or folder beside the target; it is gone afterwards, whatever happens.
+
+    What killed processes left behind for the same target is removed first.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
+    with ExitStack() as held:
+        try:
+            remove_abandoned(path)
+            temporary = made_and_locked(path, held, folder=folder)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        try:
+            yield temporary
+        except OSError as error:
+            raise InputError(f"{path}: not written ({error.strerror or error})") from error
+
+
+def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:
+    """Return a new temporary; it is locked, and ``held`` removes it."""
+    while True:
+        temporary = path.with_name(f"{beginning(path)}{os.urandom(4).hex()}.part")
+        temporary.mkdir() if folder else temporary.touch(exist_ok=False)
+        held.enter_context(locked(temporary, wait=True))
+        held.callback(remove, temporary)
+        # Before it was locked another process may have taken it for abandoned.
+        if temporary.exists():
+            return temporary
+
+
+def beginning(path: Path) -> str:
+    """Return what the names of a target's temporaries begin with."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:KEPT])}."
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove a target's temporaries that no process holds."""
+    for temporary in named_like(path.parent, re.escape(beginning(path)) + r"[0-9a-f]{8}\.part"):
+        with locked(temporary, wait=False) as ours:
+            if ours:
+                remove(temporary)
+
+
+def named_like(folder: Path, pattern: str) -> list[Path]:
+    """Return what in a folder has a name of a pattern; nothing where the folder cannot be read."""
+    with suppress(PermissionError):
+        return sorted(one for one in folder.iterdir() if re.fullmatch(pattern, one.name))
+    return []
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Lock a file or folder against other processes; yield whether that was possible.
+
+    Args:
+        path: what to lock.
+        wait: until nobody else has it locked; otherwise that is a no.
+    """
     try:
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDONLY)
+    except (ImportError, OSError):  # another system than POSIX; or gone, or not to be read
+        yield False
+        return
     try:
-        yield temporary
-    except OSError as error:
-        raise InputError(f"{path}: not written ({error.strerror or error})") from error
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        ours = True
+    except OSError:
+        ours = False
+    try:
+        yield ours
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def put_in_place(
+    stage: Path, names: Sequence[str], replaced: Sequence[Path], *, force: bool
+) -> None:
+    """Give finished files their names, all of them or none.
+
+    Processes with the same target do so one after the other. Of several files the old ones are
+    taken away before, the leading one first, and brought back if anything fails; so nobody reads
+    a mixture. One file alone takes the place of another in one step.
+
+    Args:
+        stage: a temporary folder beside the target; the files lie in its folder ``new``.
+        names: of the files; the last is the one that leads to the others.
+        replaced: what they take the place of, the leading file first; need not be there.
+        force: it may be there.
+
+    Raises:
+        InputError: it is there without ``force``; it may have come since the work began.
+        OSError: a file could not be moved.
+    """
+    folder, old = stage.parent, stage / "old"
+    with locked(folder, wait=True), ExitStack() as undo:
+        there = [path for path in replaced if os.path.lexists(path)]
+        for path in there:
+            check_target(path, (), force=force)
+        old.mkdir()
+        for number, path in enumerate(there):
+            if [path.name] != list(names):
+                move(path, old / str(number), undo)
+        for name in names:
+            move(stage / "new" / name, folder / name, undo)
+        undo.pop_all()
+
+
+def move(path: Path, to: Path, undo: ExitStack) -> None:
+    """Move a file; ``undo`` moves it back."""
+    path.replace(to)
+    undo.callback(to.replace, path)

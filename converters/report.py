@@ -63,6 +63,7 @@ class ConversionReport:
         inexact: what the target's network computes differently from the source's, in words.
         content: which part of the network the source holds, '' if all.
         hints: what to know when the target is loaded, in words.
+        files: every file written: the target alone, or its shards and their index.
     """
 
     source: FileFacts
@@ -79,6 +80,7 @@ class ConversionReport:
     inexact: tuple[str, ...] = ()
     content: str = ""
     hints: tuple[str, ...] = ()
+    files: tuple[FileFacts, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -129,6 +131,8 @@ class ConversionReport:
             read = "read back and compared bit for bit" if self.verified else "not read back"
             told = f"{self.target.format}, {size(self.target.bytes)}, {read}"
             yield f"wrote   {self.target.path}  ({told})", "green" if self.verified else "yellow"
+            for shard in self.files[:-1]:
+                yield f"        {shard.path}  ({size(shard.bytes)})", ""
         else:
             yield f"dry run, nothing written; the target would be {self.target.path}", ""
 

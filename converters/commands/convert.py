@@ -24,12 +24,13 @@ from stdc_port.spec import VARIANTS
 if TYPE_CHECKING:
     from converters.report import ConversionReport
 
+# Named here as well, so that the help needs no numpy.
+FORMATS = ("pdparams", "safetensors", "torch-zip", "torch-legacy")
 ARCHS = ("auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg", "generic")
 EXAMPLE = """
 \b
 Examples:
   stdc-convert STDCNet813M_73.91.tar             writes STDCNet813M_73.91.pdparams
-  stdc-convert model.pth -o out.pdparams --dry-run
   stdc-convert model.pdparams                    writes model.pth
   stdc-convert resnet50.pth --model paddle.vision.models:resnet50
   stdc-convert vgg16.pth --model 'paddle.vision.models:vgg16(batch_norm=True)'
@@ -104,6 +105,19 @@ nothing was written; 2 the source or an argument cannot be used.
     default="keep",
     help="Floating-point type in OUT: float32, float16, bfloat16, or keep.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    help="pdparams, safetensors, torch-zip, torch-legacy (PyTorch 1.5 and older); else told by "
+    "OUT's suffix.",
+)
+@click.option(
+    "--max-shard-size",
+    metavar="SIZE",
+    help="Cut OUT into shards of 2GB, say, with an index.",
+)
 @click.option("--key", metavar="PATH", help="Dict inside SRC to take, as in model.ema.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option(
@@ -115,17 +129,17 @@ nothing was written; 2 the source or an argument cannot be used.
 @click.option(
     "--verify/--no-verify",
     default=True,
-    help="By default OUT is read back and compared before it gets its name.",
+    help="OUT is read back and compared before it is named.",
 )
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @common_options
 def convert_command(
     source: Path, target: Path | None, *, json_path: Path | None, quiet: bool, **options: Any
 ) -> None:
-    """Convert a checkpoint between torch and PaddlePaddle, every tensor accounted for.
+    """Convert a checkpoint between torch and Paddle, every tensor accounted for.
 
-    SRC is a torch file (.pth, .pt, .tar, .ckpt, .bin, new or old), .safetensors or .pdparams; what
-    it is, is told by its content. Nothing in it is run. Neither framework is needed.
+    SRC is a torch file (zip, legacy, tar), .safetensors, .pdparams or an index of shards, told by
+    its content. Nothing in it is run. Neither framework is needed.
     """
     with errors_as_exit_codes():
         report = convert(source, target, json_path=json_path, quiet=quiet, **options)
@@ -146,6 +160,8 @@ def convert(
     *,
     model: str | None,
     rules_path: Path | None,
+    form: str | None,
+    max_shard_size: str | None,
     dry_run: bool,
     strict: bool,
     force: bool,
@@ -166,21 +182,28 @@ def convert(
     hashing = digest_of(source)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from converters.convert import default_target, plan_file
-    from converters.execution import execute, report_of, unwritten, writer_for, written_entries
-    from converters.files import check_target
+    from converters.execution import execute, output_of, report_of, unwritten, written_entries
     from converters.user_rules import read_rules
 
     rules = read_rules(rules_path) if rules_path else None
     plan = plan_file(source, target=model, rules=rules, hashing=hashing, **options)
-    path = default_target(source, target, plan.to)
+    path = default_target(source, target, plan.to, form)
     if dry_run:
-        writer_for(plan, path)
-        check_target(path, plan.checkpoint.files, force=force)
+        output_of(plan, path, form, max_shard_size).check(plan.checkpoint.files, force=force)
         return report_of(plan, unwritten(path))
     steps = (1 + verify) * sum(len(entry.targets) for entry in written_entries(plan))
     try:
         with progress_bar("converting", steps, quiet=quiet) as progress:
-            return execute(plan, path, strict=strict, force=force, verify=verify, progress=progress)
+            return execute(
+                plan,
+                path,
+                form=form,
+                max_shard_size=max_shard_size,
+                strict=strict,
+                force=force,
+                verify=verify,
+                progress=progress,
+            )
     except RefusedError:
         if json_path is not None:
             write_json(json_path, report_of(plan, unwritten(path)).to_json())

@@ -78,7 +78,7 @@ def json_object(text: bytes) -> dict[str, Any]:
     return found
 
 
-def facts_in(text: memoryview) -> dict[str, str]:
+def facts_in(text: memoryview | bytes) -> dict[str, str]:
     """Return what a file that we wrote says of itself, {} if that is not readable."""
     try:
         return {key: str(value) for key, value in json_object(bytes(text)).items()}

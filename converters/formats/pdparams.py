@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from converters.checkpoint import LazyTensor
-from converters.dtypes import PADDLE_TYPES, DType
+from converters.dtypes import DType
 from converters.errors import InputError
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.content import Content, facts_in
@@ -124,13 +124,7 @@ def write(file: BinaryIO, content: Content) -> None:
     """Write a state dict as one pickle of protocol 4, one tensor at a time.
 
     A second key names the same array again; its elements are not written twice.
-
-    Raises:
-        InputError: Paddle cannot hold an element type.
     """
-    for head in content.heads:
-        if head.type.name not in PADDLE_TYPES:
-            raise InputError(f"{head.key!r}: a .pdparams file cannot hold {head.type.name}")
     file.write(b"\x80\x04")
     if content.metadata:
         file.write(text_opcode(REMARK + json.dumps(dict(content.metadata))) + POP)

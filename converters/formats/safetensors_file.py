@@ -95,15 +95,10 @@ def write(file: BinaryIO, content: Content) -> None:
 
     A second name is not written again: the metadata give its first, as
     ``safetensors.torch.load_model`` expects it.
-
-    Raises:
-        InputError: the format has no such element type.
     """
     header: dict[str, Any] = {"__metadata__": dict(content.metadata) | dict(content.aliases)}
     position = 0
     for head in content.heads:
-        if not head.type.safetensors:
-            raise InputError(f"{head.key!r}: safetensors files cannot hold {head.type.name}")
         header[head.key] = {
             "dtype": head.type.safetensors,
             "shape": list(head.shape),

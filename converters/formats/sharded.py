@@ -41,7 +41,10 @@ def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint])
     return Checkpoint(
         path,
         f"{shards[names[0]].format}-sharded",
-        {key: apart(shards[name][key], name) for key, name in weight_map.items()},
+        {
+            key: apart(shards[name][key], name)
+            for key, name in (weight_map | dict(second_names(weight_map, shards))).items()
+        },
         skipped={
             f"{name}:{inner}": what
             for name, shard in shards.items()
@@ -74,19 +77,34 @@ def read_index(path: Path, data: memoryview) -> dict[str, str]:
     return weight_map
 
 
+def second_names(
+    weight_map: Mapping[str, str], shards: Mapping[str, Checkpoint]
+) -> Iterator[tuple[str, str]]:
+    """Yield the keys that are not in the index, being second names of tensors that are, by shard.
+
+    A safetensors file has them in its metadata alone.
+    """
+    for name, shard in shards.items():
+        known = {shard[key].identity for key in shard if weight_map.get(key) == name} - {None}
+        for key in shard:
+            if key not in weight_map and shard[key].identity in known:
+                yield key, name
+
+
 def disagreements(weight_map: Mapping[str, str], shards: Mapping[str, Checkpoint]) -> Iterator[str]:
     """Yield where index and shards differ: keys that are missing, doubled or not in the index."""
     holders: dict[str, list[str]] = {}
     for name, shard in shards.items():
         for key in shard:
             holders.setdefault(key, []).append(name)
+    seconds = set(second_names(weight_map, shards))
     for key, name in weight_map.items():
         if name not in holders.get(key, []):
             yield f"{key!r} is not in {name}"
     for key, names in holders.items():
         if len(names) > 1:
             yield f"{key!r} stands in {' and in '.join(names)}"
-        elif key not in weight_map:
+        elif key not in weight_map and (key, names[0]) not in seconds:
             yield f"{key!r} of {names[0]} is not in the index"
 
 

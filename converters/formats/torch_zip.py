@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zipfile
 import zlib
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from converters.errors import InputError
-from converters.formats.content import Content, Head, facts_in
+from converters.formats.content import Content, facts_in
 from converters.formats.lookalikes import told_by_members
 from converters.formats.numpy_objects import unwrap
-from converters.formats.opcodes import integer_opcode, text_opcode, tuple_opcodes
 from converters.formats.pickle_machine import PickleMachine, StateDict
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
+from converters.formats.torch_pickle import state_dict_pickle
 
 NAME = "torch-zip"
 REMARK = "stdc_convert.json"
@@ -122,15 +121,11 @@ def write(file: BinaryIO, content: Content) -> None:
         file: where to.
         content: the tensors; second keys share the storage of the first.
     """
-    objects: dict[str, bytes] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for number, (head, elements) in enumerate(content.pieces()):
-            objects[head.key] = _tensor_pickle(str(number), head)
+        for number, (_, elements) in enumerate(content.pieces()):
             with archive.open(_member(f"{ROOT}/data/{number}"), "w", force_zip64=True) as member:
                 member.writelines(elements)
-        objects |= {second: objects[first] for second, first in content.aliases.items()}
-        body = b"".join(text_opcode(key) + made for key, made in objects.items())
-        pickled = b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."
+        pickled = state_dict_pickle(content)
         texts = {"data.pkl": pickled, "byteorder": b"little", "version": b"3\n"}
         if content.metadata:
             texts[REMARK] = json.dumps(dict(content.metadata)).encode()
@@ -141,20 +136,3 @@ def write(file: BinaryIO, content: Content) -> None:
 def _member(name: str) -> zipfile.ZipInfo:
     # A fixed date: equal weights give equal files.
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-
-
-def _tensor_pickle(key: str, head: Head) -> bytes:
-    """Return the opcodes that rebuild a contiguous tensor over the whole of its storage."""
-    shape, count = head.shape, math.prod(head.shape)
-    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    # The types younger than typed storages are views of bytes; their own name comes last.
-    typed = bool(head.type.storage)
-    kind = f"ctorch\n{head.type.storage}\n" if typed else "ctorch.storage\nUntypedStorage\n"
-    size = integer_opcode(count if typed else count * head.type.itemsize)
-    name = b"" if typed else f"ctorch\n{head.type.name}\n".encode()
-    rebuild = b"_rebuild_tensor_v2" if typed else b"_rebuild_tensor_v3"
-    storage = b"(" + text_opcode("storage") + kind.encode() + text_opcode(key)
-    view = integer_opcode(0) + tuple_opcodes(shape) + tuple_opcodes(strides)
-    hooks = b"\x89ccollections\nOrderedDict\n)R"
-    storage += text_opcode("cpu") + size + b"tQ"
-    return b"".join((b"ctorch._utils\n", rebuild, b"\n(", storage, view, hooks, name, b"tR"))

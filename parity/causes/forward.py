@@ -16,7 +16,7 @@ from parity.causes.operations import SHAPES, SOFTMAXES, canonical, cause_of, des
 from parity.functional.replay import RETURN, Edit, Handed, computed, equal, handed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from parity.functional.trace import Operation, Tensor, Trace
 
@@ -196,11 +196,15 @@ def _trials(state: _State, wrong: Handed) -> Iterator[_Trial]:
     """Yield edits, those first that explain with the least."""
     suspects, missing = _suspects(state, wrong), _missing(state, wrong)
     ours = state.everything(wrong.place)
-    ready = [w for w in missing if all(_known(t.array, ours) for t in w.given)]
+    sure = state.ours.constants
+    ready = [w for w in missing if all(_known(t, t.array, ours, sure) for t in w.given)]
     yield from _certain(state, wrong)
     for place, found in suspects:
         yield from _deletion(state, place, found)
-    for place, found in suspects:
+    right = _values(state.ours)
+    # What torch computes as well is no mistake by itself: rather is something missing behind it.
+    apart = [one for one in suspects if not _among(state.outputs(*one)[0], right)]
+    for place, found in apart:
         for wanted in ready:
             if wanted.given and not wanted.child and _family(found) != _family(wanted):
                 yield _substitution(state, place, found, wanted)
@@ -216,6 +220,7 @@ def _same_given(state: _State, place: int, found: Operation, wanted: Operation) 
     """Whether both are given the same values, in whatever order."""
     theirs = state.given(place, found)
     given = _origin(state.ours, wanted) if canonical(found) in SHAPES else wanted.given
+    given = tuple(t for t in given if t.identity not in state.ours.constants)
     values = [t.array for t in given if t.array.dtype.kind != "b" and t.array.size > 1]
     return all(_among(array, theirs) for array in values)
 
@@ -235,7 +240,8 @@ def _is_suspect(
     late = wrong.place != RETURN and place > wrong.place
     if operation.child or late or len(operation.outputs) != 1 or place in state.edit.results:
         return False
-    given = all(_known(array, right) for array in state.given(place, operation))
+    pairs = zip(operation.given, state.given(place, operation), strict=True)
+    given = all(_known(t, array, right, state.theirs.constants) for t, array in pairs)
     output = state.outputs(place, operation)[0]
     return given and (equal(output, wrong.found) or not _among(output, right))
 
@@ -248,11 +254,13 @@ def _values(trace: Trace) -> list[np.ndarray]:
     return found
 
 
-def _known(array: np.ndarray, values: list[np.ndarray]) -> bool:
+def _known(
+    tensor: Tensor, array: np.ndarray, values: list[np.ndarray], constants: Container[int]
+) -> bool:
     # Masks may mean their opposite, and constants are made as each framework likes.
-    if array.dtype.kind == "b" or array.size <= 1:
+    if array.dtype.kind == "b" or array.size <= 1 or tensor.identity in constants:
         return True
-    return _among(array, values) or bool(np.all(array == array.flat[0])) or array.ndim == 1
+    return _among(array, values)
 
 
 def _among(array: np.ndarray, values: list[np.ndarray]) -> bool:

@@ -15,7 +15,9 @@ _NAMES = {
     **dict.fromkeys(("truediv", "divide"), "div"),
     **dict.fromkeys(("multiply",), "mul"),
     **dict.fromkeys(("subtract",), "sub"),
-    **dict.fromkeys(("permute", "swapaxes", "swapdims", "movedim", "t", "moveaxis"), "transpose"),
+    **dict.fromkeys(
+        ("permute", "swapaxes", "swapdims", "movedim", "t", "mt", "moveaxis"), "transpose"
+    ),
     **dict.fromkeys(
         ("view", "flatten", "unsqueeze", "squeeze", "unflatten", "expand_dims"), "reshape"
     ),

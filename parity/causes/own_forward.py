@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from parity.backends import backend_of
 from parity.causes.forward import explain
 from parity.causes.settings import MEASURED
+from parity.causes.spelling import Speller
 from parity.functional.paddle_trace import trace_paddle
 from parity.functional.torch_trace import trace_torch
 from parity.result import Diagnosis
@@ -40,7 +41,19 @@ def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis
             return []
         with backend.running(suspect.paddle_layer, dtype):
             findings = explain(ours, theirs)
-    return [_diagnosis(suspect, finding) for finding in findings]
+        speller = Speller(ours, theirs.given, suspect.torch_module, suspect.paddle_layer)
+        return [_diagnosis(suspect, finding, _mend(finding, speller)) for finding in findings]
+
+
+def _mend(finding: Finding, speller: Speller) -> str:
+    """Spell what to write instead as code where that can be shown to be right, or in words."""
+    if finding.wanted is not None:
+        return speller.code(finding.wanted) or finding.mend
+    assert finding.found is not None  # noqa: S101 - one of the two is there
+    shape = finding.found.outputs[0].array.shape
+    kept = (t.array for t in finding.found.given if t.array.shape == shape)
+    code = next((text for text in map(speller.value, kept) if text), "")
+    return f"{code}  # without {finding.found.name.strip('_')}" if code else finding.mend
 
 
 def _renamed(trace: Trace, theirs_of: Callable[[str], str]) -> Trace:
@@ -61,12 +74,12 @@ def _outputs(trace: Trace) -> Callable[[str, int], Mapping[str, np.ndarray] | No
     return lambda path, call: dict(enumerate(found.get(path, []))).get(call)
 
 
-def _diagnosis(suspect: Suspect, finding: Finding) -> Diagnosis:
+def _diagnosis(suspect: Suspect, finding: Finding, mend: str) -> Diagnosis:
     what = "with torch's result in its place, what the forward hands over is torch's"
     return Diagnosis(
         cause=finding.cause,
         layer=suspect.key[0],
         evidence=f"{finding}; {what}",
-        mend=finding.mend,
+        mend=mend,
         source=MEASURED,
     )

@@ -12,7 +12,7 @@ import paddle
 import paddle.nn.functional as F
 
 from parity.backends import backend_of
-from parity.functional.trace import Forced, Trace, children
+from parity.functional.trace import TRANSPOSED, Forced, Trace, children
 
 if TYPE_CHECKING:
     from parity.backends import FloatType
@@ -65,6 +65,10 @@ def _wrapped(trace: Trace, layer: Any) -> Iterator[None]:
                 if id(value) in wrappers and callable(value):
                     replaced.append((holder, name, value))
                     holder[name] = wrappers[id(value)]
+        for name in TRANSPOSED:
+            attribute = vars(paddle.Tensor)[name]
+            replaced.append((paddle.Tensor, name, attribute))
+            setattr(paddle.Tensor, name, property(_telling(trace, name, attribute.fget)))
         yield
     finally:
         for holder, name, function in reversed(replaced):

@@ -8,7 +8,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from parity.backends import backend_of
-from parity.functional.trace import Trace, children
+from parity.functional.trace import TRANSPOSED, Trace, children
 
 if TYPE_CHECKING:
     from parity.backends import FloatType
@@ -21,9 +21,10 @@ class _Noting(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", str(func))
-        if name in ("__get__", "__set__"):
+        attribute = func.__self__.__name__ if name in ("__get__", "__set__") else ""
+        if attribute and (name == "__set__" or attribute not in TRANSPOSED):
             return func(*args, **(kwargs or {}))
-        return self.trace.call(name, func, args, kwargs or {})
+        return self.trace.call(attribute or name, func, args, kwargs or {})
 
 
 def trace_torch(module: torch.nn.Module, arguments: Any, dtype: FloatType) -> Trace:

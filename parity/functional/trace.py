@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parity.backends import Backend
+
+
+#: Properties of a tensor that are operations.
+TRANSPOSED = ("T", "mT")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +77,20 @@ class Trace:
     depth: int = 0
     kept: list[Any] = field(default_factory=list)
 
+    @cached_property
+    def constants(self) -> frozenset[int]:
+        """The tensors that follow from parameters and constants alone, by identity."""
+        given = {tensor.identity for tensor in self.given}
+        found: set[int] = set()
+        for operation in self.operations:
+            sources = {tensor.identity for tensor in operation.given}
+            found |= sources - given
+            made = {tensor.identity for tensor in operation.outputs}
+            constant = not operation.child and (sources <= found or _of_shape_alone(operation.name))
+            found = found | made if constant else found - made
+            given |= set() if constant else made
+        return frozenset(found)
+
     def tensors(self, value: Any) -> tuple[Tensor, ...]:
         """Copy the tensors inside a value."""
         found = list(flatten(value, self.backend.is_tensor))
@@ -105,6 +123,11 @@ class Trace:
         if outputs:
             self.operations.append(Operation(name, function, (args, kwargs), given, outputs))
         return output
+
+
+def _of_shape_alone(name: str) -> bool:
+    """Tell whether an operation takes a tensor's shape and type, and none of its values."""
+    return name.endswith("_like") or name.startswith("new_")
 
 
 Forced = Callable[[str, int], "Mapping[str, np.ndarray] | None"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
-from stdc_port.training.cityscapes import Pair, read_image, read_labels
+from stdc_port.training.cityscapes import Pair, read_image, read_label_values, train_ids
 
 _AHEAD = 3
 
@@ -92,5 +92,6 @@ class TrainingSet:
     def _sample(self, epoch: int, index: int) -> tuple[Floats, NDArray[np.uint8]]:
         pair = self.pairs[index]
         rng = sample_rng(self.plan.seed, epoch, index)
-        image, labels = self.augmentation.apply(read_image(pair.image), read_labels(pair), rng)
-        return self.normalisation.apply(image), labels
+        image, values = read_image(pair.image), read_label_values(pair.labels)
+        image, values = self.augmentation.apply(image, values, rng)
+        return self.normalisation.apply(image), train_ids(pair, values)

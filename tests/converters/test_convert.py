@@ -18,8 +18,8 @@ from converters import (
     convert_file,
     read_checkpoint,
 )
-from converters.execution import WRITERS
 from converters.formats import pdparams
+from converters.formats.writers import BY_SUFFIX
 from stdc_port import paddle_nets, torch_nets
 
 ARCHS = {"stdc1": 11, "stdc1-seg": 5}
@@ -304,7 +304,7 @@ def test_a_file_that_was_not_written_as_planned(files, tmp_path, monkeypatch):
         zeros = replace(content, tensors=lambda: (each * 0 for each in content.tensors()))
         pdparams.write(file, zeros)
 
-    monkeypatch.setitem(WRITERS, ".pdparams", ("pdparams", damaged))
+    monkeypatch.setitem(BY_SUFFIX, ".pdparams", replace(BY_SUFFIX[".pdparams"], write=damaged))
     with pytest.raises(ConverterError, match="was not written as planned"):
         convert_file(files["stdc1"], tmp_path / "a.pdparams")
     assert left_over(tmp_path) == set()
@@ -344,7 +344,7 @@ def test_a_type_that_paddle_lacks_is_an_input_error(states, tmp_path):
     state = dict(states["stdc1"])
     state[key] = state[key].to(torch.float8_e4m3fn)
     torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(InputError, match="cannot hold float8_e4m3fn"):
+    with pytest.raises(InputError, match=r"cannot hold .*float8_e4m3fn"):
         convert_file(tmp_path / "a.pth")
     assert left_over(tmp_path) == {"a.pth"}
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import paddle
@@ -16,7 +17,8 @@ from samples import trained
 
 from converters import convert_file
 from converters.cli import main
-from converters.execution import WRITERS
+from converters.commands.convert import FORMATS
+from converters.formats.writers import BY_SUFFIX, WRITERS
 from stdc_port import paddle_nets
 
 
@@ -257,8 +259,8 @@ def test_a_report_that_cannot_be_written_stops_the_work_before_it_starts(source,
 
 
 def test_a_target_that_was_not_written_as_planned(source, tmp_path, monkeypatch):
-    name, _ = WRITERS[".pdparams"]
-    monkeypatch.setitem(WRITERS, ".pdparams", (name, lambda file, *_: file.write(b"\x80\x04}.")))
+    empty = replace(BY_SUFFIX[".pdparams"], write=lambda file, _: file.write(b"\x80\x04}."))
+    monkeypatch.setitem(BY_SUFFIX, ".pdparams", empty)
     result = convert(source, "-o", tmp_path / "a.pdparams")
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
@@ -271,6 +273,49 @@ def test_help_and_version(option):
     result = convert(option)
     assert result.exit_code == 0
     assert "stdc-convert STDCNet813M" in result.output or re.search(r"\d+\.\d+", result.output)
+
+
+def test_the_formats_of_the_help_are_those_that_can_be_written():
+    assert sorted(FORMATS) == sorted(WRITERS)
+
+
+def test_a_format_for_old_torch_in_shards(source, tmp_path):
+    there, report = tmp_path / "a.pdparams", tmp_path / "r.json"
+    assert convert(source, "-o", there, "-q").exit_code == 0
+    arguments = ("--format", "torch-legacy", "--max-shard-size", "12MB", "--json", report)
+    dry = convert(there, "-o", tmp_path / "old.bin", *arguments, "--dry-run")
+    assert (dry.exit_code, left(tmp_path)) == (0, ["a.pdparams", "r.json"])
+    result = convert(there, "-o", tmp_path / "old.bin", *arguments)
+    assert result.exit_code == 0, result.output
+    names = [f"old-0000{n}-of-00002.bin" for n in (1, 2)]
+    files = [*names, "old.bin.index.json"]
+    assert left(tmp_path) == sorted(["a.pdparams", "r.json", *files])
+    assert all(name in result.stdout for name in files)
+    found = json.loads(report.read_text())
+    assert [Path(one["path"]).name for one in found["files"]] == files
+    assert [one["format"] for one in found["files"]] == ["torch-legacy"] * 2 + ["index"]
+    for name in names:
+        assert not zipfile.is_zipfile(tmp_path / name)
+        torch.load(tmp_path / name, weights_only=True)
+    again = convert(there, "-o", tmp_path / "old.bin", *arguments[:-2], "--dry-run")
+    assert again.exit_code == 2
+    assert "old.bin.index.json: exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "torch-legacy", "-o", "a.pth"], "--format torch-legacy does not fit --to"),
+        (["--format", "safetensors", "-o", "a.pdparams"], "stands for pdparams, not for safet"),
+        (["--max-shard-size", "many", "-o", "a.pdparams"], "'many' is no size of a shard"),
+    ],
+)
+def test_bad_formats_and_sizes(source, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = convert(source, *arguments)
+    assert (result.exit_code, left(tmp_path)) == (2, [])
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", [[], ["diff"], ["inspect"]])

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as TF
 
 from parity import check_parity
+from parity.causes.paddle_names import ROWS, Spelling
 from parity.inputs import seed_weights
 from parity.weights import load, transfer
 
@@ -118,6 +119,35 @@ FORWARDS = {
 def test_own_forwards_are_named(original, cause):
     found, _ = causes(original, changed(**FORWARDS[cause])())
     assert found[0] == (cause, "")
+
+
+MENDS = {
+    "activation-slope": "F.leaky_relu(self.bn(…), negative_slope=0.2)",
+    "activation-dropped": "F.leaky_relu(self.bn(…), negative_slope=0.2)",
+    "concat-order": (
+        "paddle.concat([self.pool(…).mean(axis=[2, 3]), self.pool(…).amax(axis=[2, 3])], axis=1)"
+    ),
+    "gelu-approximate": "F.gelu(self.one(…))",
+    "dropout-on": "F.gelu(self.one(…))  # without dropout",
+    "layer-exchanged": (
+        "self.one(paddle.concat([self.pool(…).mean(axis=[2, 3]), self.pool(…).amax(axis=[2, 3])], "
+        "axis=1))"
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", MENDS)
+def test_mends_of_own_forwards_are_paddle_code(original, cause):
+    _, result = causes(original, changed(**FORWARDS[cause])())
+    assert result.diagnosis[0].mend == MENDS[cause]
+
+
+def test_code_that_cannot_be_shown_to_be_right_is_not_handed_out(original, monkeypatch):
+    """The table is made to take one activation for another."""
+    wrong = Spelling("F.elu", (("input", ""), ("negative_slope", "alpha")))
+    monkeypatch.setitem(ROWS, "leaky_relu", wrong)
+    _, result = causes(original, changed(**FORWARDS["activation-slope"])())
+    assert result.diagnosis[0].mend.startswith("compute torch's leaky_relu(")
 
 
 def weighted(original, change):

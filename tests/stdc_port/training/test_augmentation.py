@@ -58,6 +58,14 @@ def test_normalisation_is_imagenets() -> None:
     assert white[:, 0, 0].tolist() == pytest.approx([2.2489, 2.4286, 2.6400], abs=1e-4)
 
 
+def test_normalisation_has_the_bits_of_float32_arithmetic() -> None:
+    pixels = np.random.default_rng(7).integers(0, 256, (16, 24, 3)).astype(np.uint8)
+    mean, std = np.array(IMAGENET.mean, np.float32), np.array(IMAGENET.std, np.float32)
+    wanted = (pixels.astype(np.float32) / np.float32(255) - mean) / std
+    found = IMAGENET.apply(Image.fromarray(pixels))
+    assert found.tobytes() == wanted.transpose(2, 0, 1).tobytes()
+
+
 def _training_set(root: Path, *, seed: int = 3) -> TrainingSet:
     pairs = find_pairs(root, "train")
     return TrainingSet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from converters.errors import InputError
-from stdc_port.training.cityscapes import check_pairs, find_pairs, read_labels
+from stdc_port.training.cityscapes import check_pairs, find_pairs, read_image, read_labels
 from stdc_port.training.labels import LABELS, TRAIN_ID_OF_ID, TRAINED
 
 
@@ -87,3 +88,46 @@ def test_label_ids_in_a_train_id_picture_are_unknown(broken: Path) -> None:
     shutil.copy(labels, labels.with_name(labels.name.replace("Ids", "TrainIds")))
     with pytest.raises(InputError, match="known are 0-18 and 255"):
         check_pairs(broken, find_pairs(broken, "train"))
+
+
+def saved(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def test_pictures_are_read_as_pillow_reads_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    colours = random.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    palette = Image.fromarray(colours).quantize(16)
+    palette.save(tmp_path / "palette.png")
+    files = [
+        saved(tmp_path / "plain.png", colours),
+        saved(tmp_path / "flat.png", colours, compress_level=0),
+        saved(tmp_path / "transparent.png", colours, transparency=(1, 2, 3)),
+        saved(tmp_path / "alpha.png", random.integers(0, 256, (20, 30, 4)).astype(np.uint8)),
+        saved(tmp_path / "grey.png", colours[..., 0]),
+        saved(tmp_path / "picture.jpg", colours),
+        tmp_path / "palette.png",
+    ]
+    for path in files:
+        with Image.open(path) as image:
+            wanted = np.asarray(image.convert("RGB"))
+        assert np.array_equal(np.asarray(read_image(path)), wanted), path.name
+
+
+def test_the_fast_decoder_is_used_and_left_where_it_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "a.png", np.full((4, 6, 3), 7, np.uint8))
+    monkeypatch.setattr("imagecodecs.png_decode", lambda _: np.full((4, 6, 3), 9, np.uint8))
+    assert np.asarray(read_image(path)).max() == 9
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    assert np.asarray(read_image(path)).max() == 7
+
+
+def test_a_picture_cut_off_is_an_error_of_the_file(tmp_path: Path) -> None:
+    random = np.random.default_rng(4).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    path = saved(tmp_path / "a.png", random)
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(OSError, match="truncated"):
+        read_image(path)

@@ -24,7 +24,7 @@ HASH = (
     "import sys; from pathlib import Path; from converters.background import digest_of; "
     "digest_of(*map(Path, sys.argv[1:])).result()"
 )
-CONV, LINEAR = (1024, 1024, 4, 4), (4096, 4096)
+CONV, LINEAR = (1024, 1024, 4, 4), (8192, 2048)
 CHANNELS = CONV[0]
 NORM = ("weight", "bias", "running_mean", "running_var")
 Writer = Callable[[BinaryIO, Content], None]

@@ -156,7 +156,7 @@ def plan_conversion(
         target_side.seconds,
         aim.inexact,
         allow_inexact,
-        tuple(hints(target_side.entries, aim.layout, to, target)),
+        tuple(hints(target_side.entries, aim.layout, source, to, target)),
         suggested(source, aim.layout),
     )
 

@@ -40,9 +40,9 @@ def as_arguments(inputs: Any) -> Arguments:
     if isinstance(inputs, Arguments):
         return inputs
     if isinstance(inputs, Mapping):
-        return Arguments.of((), {name: _as_array(value) for name, value in inputs.items()})
+        return Arguments.of((), {name: as_array(value) for name, value in inputs.items()})
     values = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    return Arguments.of((_as_array(value) for value in values), {})
+    return Arguments.of((as_array(value) for value in values), {})
 
 
 def split(inputs: tuple[Any, ...], names: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
@@ -51,6 +51,7 @@ def split(inputs: tuple[Any, ...], names: tuple[str, ...]) -> tuple[list[Any], d
     return list(inputs[:by_position]), dict(zip(names, inputs[by_position:], strict=True))
 
 
-def _as_array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
+    """Give the values of an array, or of a tensor of either framework."""
     plain = value.detach() if hasattr(value, "detach") else value
     return np.asarray(plain.cpu().numpy() if hasattr(plain, "cpu") else plain)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from parity.backends.autograd import Autograd
     from parity.cotangents import Start
     from parity.precision import Floor
-    from parity.record import Consumer
+    from parity.record import Consumer, GivenConsumer
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def run_through(
     *,
     numbers: Mapping[CallKey, int] | None = None,
     training: bool = False,
+    given: GivenConsumer | None = None,
 ) -> dict[CallKey, list[Floor]]:
     """Run a network forward and backward once; arrays are shared, see `parity.running.run`.
 
@@ -122,6 +123,7 @@ def run_through(
         backward: Where to start.
         numbers: See `parity.running.run`.
         training: In training mode, not in evaluation mode.
+        given: See `parity.running.run`.
 
     Returns:
         Single-precision kernels by the call whose backward pass they ran in.
@@ -135,7 +137,9 @@ def run_through(
     watcher = _Watcher(backend, autograd, gradients)
     with (
         backend.running(network, dtype, gradients=True, training=training),
-        observe(network, consumer, share=True, watch=watcher, numbers=numbers) as recorder,
+        observe(
+            network, consumer, share=True, watch=watcher, numbers=numbers, given=given
+        ) as recorder,
         exact_kernels(network, dtype, recorder.noting),
     ):
         with explained(network, recorder):

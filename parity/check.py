@@ -148,7 +148,7 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
     if wanted(asked.isolation, result):
         with passes.alike():
             result = isolated(result, passes.sources, passes.rename)
-    return diagnosed(result, passes.weights, passes.inputs, training)
+    return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
 
 
 def _with_losses(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from parity.assemble import map_bounds
@@ -12,9 +12,10 @@ from parity.forced import forced_run
 from parity.precision import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from parity.backends import FloatType
+    from parity.forced import ForcedCall
     from parity.record import CallKey
     from parity.result import LayerResult, ParityResult, TensorResult
     from parity.source import LiveRun, Source
@@ -23,6 +24,24 @@ ISOLATION = ("auto", "always", "never")
 #: A parent that hands over wrong values hides what its child does with right ones: one more run
 #: shows it. Deeper nesting of such faults than this stays 'inherited'.
 ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What forced runs gave.
+
+    Attributes:
+        runs: The calls of one run a precision.
+        freed: Those that got torch's values for what they are given.
+    """
+
+    runs: Mapping[FloatType, Mapping[CallKey, ForcedCall]]
+    freed: tuple[CallKey, ...] = ()
+
+    def blame(self, *, tol: float, tol64: float) -> Blame:
+        """Tell every call's own errors from those it inherited."""
+        single, double = (self.runs.get(dtype, {}) for dtype in ("float32", "float64"))
+        return blame(single, double, freed=frozenset(self.freed), tol=tol, tol64=tol64)
 
 
 def wanted(isolation: str, result: ParityResult) -> bool:
@@ -48,7 +67,15 @@ def isolated(
     Raises:
         NetworkError: A network's forward raised.
     """
-    found = _blamed(result, sources, rename)
+    forced = forced_until_settled(
+        result.precisions, sources, rename, tol=result.tol, tol64=result.tol64
+    )
+    return with_own_errors(result, forced)
+
+
+def with_own_errors(result: ParityResult, forced: Forced) -> ParityResult:
+    """Add every call's own errors to a result, from runs that were made."""
+    found = forced.blame(tol=result.tol, tol64=result.tol64)
     layers = tuple(
         replace(layer, own=found.own.get(key, ()), between=found.between.get(key))
         if layer.phase == "forward"
@@ -77,31 +104,38 @@ def _with_fewer_maps(layers: tuple[LayerResult, ...]) -> tuple[LayerResult, ...]
     )
 
 
-def _blamed(
-    result: ParityResult,
+def forced_until_settled(
+    precisions: Sequence[FloatType],
     sources: Callable[[FloatType], tuple[Source, LiveRun]],
     rename: Mapping[str, str],
-) -> Blame:
+    *,
+    tol: float,
+    tol64: float,
+) -> Forced:
+    """Make forced runs until no fault hides another.
+
+    Args:
+        precisions: Which are run.
+        sources: Makes fresh runs of both networks in a precision.
+        rename: Torch path prefix to paddle path prefix.
+        tol: Bound of the float32 error.
+        tol64: Bound of the float64 error.
+
+    Raises:
+        NetworkError: A network's forward raised.
+    """
     freed: frozenset[CallKey] = frozenset()
-    bounds = map_bounds(result.precisions, result.tol, result.tol64)
+    bounds = map_bounds(precisions, tol, tol64)
     for _ in range(ROUNDS):
         runs = {
             dtype: forced_run(
-                *sources(dtype),
-                rename=rename,
-                exchange_given=freed,
-                bound=bounds[dtype],
+                *sources(dtype), rename=rename, exchange_given=freed, bound=bounds[dtype]
             )
-            for dtype in result.precisions
+            for dtype in precisions
         }
-        found = blame(
-            runs.get("float32", {}),
-            runs.get("float64", {}),
-            freed=freed,
-            tol=result.tol,
-            tol64=result.tol64,
-        )
-        if found.deceived <= freed:
+        found = Forced(runs, tuple(sorted(freed)))
+        deceived = found.blame(tol=tol, tol64=tol64).deceived
+        if deceived <= freed:
             break
-        freed |= found.deceived
+        freed |= deceived
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from parity.backends.autograd import autograd_of
 from parity.compare import TensorError, tensor_error
@@ -12,6 +12,8 @@ from parity.parameters import partners
 from parity.runs import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from parity.backends import FloatType
@@ -69,9 +71,43 @@ def parameter_errors(
         tol: Float32 gradients beyond it are kept.
     """
     pairs, notes = partners(*networks, keys)
+    autograds = autograd_of(networks[0]), autograd_of(networks[1])
+    return errors_of(pairs, autograds, dtype, outputs, single, tol=tol, notes=notes)
+
+
+class Gradients(Protocol):
+    """What is asked of either side after its backward pass."""
+
+    def trains(self, parameter: Any) -> bool:
+        """Tell whether a parameter is to be trained."""
+
+    def gradient(self, parameter: Any) -> np.ndarray | None:
+        """Give the gradient by a parameter; None if none has reached it."""
+
+
+def errors_of(
+    pairs: Iterable[Partners],
+    autograds: tuple[Gradients, Gradients],
+    dtype: FloatType,
+    outputs: GradientErrors,
+    single: ParameterErrors | None = None,
+    *,
+    tol: float,
+    notes: tuple[str, ...] = (),
+) -> ParameterErrors:
+    """Measure the gradients by pairs of parameters.
+
+    Args:
+        pairs: Whose partner is whose.
+        autograds: Give torch's and paddle's.
+        dtype: Their precision.
+        outputs: See `parameter_errors`.
+        single: See `parameter_errors`.
+        tol: See `parameter_errors`.
+        notes: What is to be known of the pairs.
+    """
     found = ParameterErrors(notes=notes)
     largest = _largest(outputs)
-    autograds = autograd_of(networks[0]), autograd_of(networks[1])
     for pair in pairs:
         if pair.buffer:
             continue

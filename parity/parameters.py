@@ -18,6 +18,7 @@ from converters.entries import Entry
 from converters.execution import written_entries
 from converters.state_dict import lazy
 from converters.transforms import TRANSFORMS
+from parity.arguments import as_array
 from parity.backends.autograd import autograd_of
 from parity.pair import renamed
 from parity.weights import briefly
@@ -101,8 +102,7 @@ class Partners:
     @property
     def values(self) -> np.ndarray:
         """Torch's values."""
-        found: np.ndarray = self.parameter.detach().cpu().numpy()
-        return found
+        return as_array(self.parameter)
 
     @property
     def targets(self) -> list[Any]:
@@ -143,32 +143,34 @@ def partners(
     theirs = dict(autograd_of(paddle_layer).tensors(paddle_layer))
     notes: tuple[str, ...] = ()
     try:
-        entries = _entries(torch_module, paddle_layer, keys)
+        entries = entries_between(torch_module, paddle_layer, keys)
     except ConverterError as error:
         notes = (f"parameters were paired by name, not by a conversion: {briefly(error)}",)
-        entries = _by_name(keys.rename, ours, theirs)
-    return _joined(ours, theirs, entries), notes
+        entries = entries_by_name(keys.rename, ours, theirs)
+    return joined(ours, theirs, entries), notes
 
 
 def partners_by_name(torch_module: Any, paddle_layer: Any) -> tuple[Partners, ...]:
     """Pair the tensors of two networks that the converter has no business with: of losses."""
     ours = dict(autograd_of(torch_module).tensors(torch_module))
     theirs = dict(autograd_of(paddle_layer).tensors(paddle_layer))
-    return _joined(ours, theirs, _by_name({}, ours, theirs))
+    return joined(ours, theirs, entries_by_name({}, ours, theirs))
 
 
-def _joined(
+def joined(
     ours: Tensors, theirs: Tensors, entries: Mapping[str, Sequence[Entry]]
 ) -> tuple[Partners, ...]:
+    """Pair tensors as the converter's entries by torch's names say."""
     found: dict[int, Partners] = {}
     for name, tensor in ours.items():
-        known = found.get(id(tensor), Partners(name, tensor, (), buffer=not _is_parameter(tensor)))
+        known = found.get(id(tensor), Partners(name, tensor, (), buffer=not is_parameter(tensor)))
         ways = _new_ways(known, entries.get(name, ()), theirs)
         found[id(tensor)] = replace(known, ways=(*known.ways, *ways))
     return tuple(pair for pair in found.values() if pair.ways)
 
 
-def _is_parameter(tensor: Any) -> bool:
+def is_parameter(tensor: Any) -> bool:
+    """Tell whether a tensor of torch's is a parameter, not a buffer; by its class's name."""
     return any(cls.__name__ == "Parameter" for cls in type(tensor).__mro__)
 
 
@@ -178,7 +180,7 @@ def _new_ways(known: Partners, entries: Sequence[Entry], theirs: Tensors) -> lis
     return [way for way in ways if not taken & {id(target) for target in way.targets}]
 
 
-def _entries(torch_module: Any, paddle_layer: Any, keys: Keys) -> dict[str, list[Entry]]:
+def entries_between(torch_module: Any, paddle_layer: Any, keys: Keys) -> dict[str, list[Entry]]:
     """Give the converter's entries by torch's names.
 
     Raises:
@@ -193,7 +195,9 @@ def _entries(torch_module: Any, paddle_layer: Any, keys: Keys) -> dict[str, list
     return found
 
 
-def _by_name(rename: Mapping[str, str], ours: Tensors, theirs: Tensors) -> dict[str, list[Entry]]:
+def entries_by_name(
+    rename: Mapping[str, str], ours: Tensors, theirs: Tensors
+) -> dict[str, list[Entry]]:
     """Pair by name, as they are or transposed: the values tell, or else the shapes."""
     found = {}
     for name, parameter in ours.items():
@@ -207,7 +211,7 @@ def _by_name(rename: Mapping[str, str], ours: Tensors, theirs: Tensors) -> dict[
 
 def _layout(tensor: Any, other: Any) -> str:
     """Tell the layout in which the values agree, or else the shapes."""
-    one, two = tensor.detach().cpu().numpy(), other.numpy()
+    one, two = as_array(tensor), as_array(other)
     ways = {"copy": one, "transpose": one.T}
     fit = [way for way, array in ways.items() if array.shape == two.shape]
     agree = [way for way in fit if np.allclose(ways[way], two, rtol=1e-5, atol=1e-8)]

@@ -90,6 +90,7 @@ class Layout:
         paddle_aliases: second name → first name, both Paddle keys.
         content: which part of the network a file holds, '' if all.
         ties: the tensors of a target network that have several names.
+        at_hand: the classes of the layers told all, and no tensors had to.
     """
 
     layers: tuple[Layer, ...]
@@ -100,6 +101,7 @@ class Layout:
     paddle_aliases: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
     ties: tuple[Tie, ...] = ()
+    at_hand: bool = False
 
     def second_names(self, framework: str) -> Mapping[str, str]:
         """Return the second names that tensors have in a framework, each with the first."""

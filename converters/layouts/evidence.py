@@ -163,9 +163,14 @@ def two_axes(weight: Shape, bias: Shape | None, framework: str) -> Evidence:
 
 def is_turned(weight: Shape, bias: Shape | None, framework: str) -> bool:
     """Return whether a bias tells that a matrix has the axes of the other framework's Linear."""
+    return is_usual(weight, bias, "paddle" if framework == "torch" else "torch")
+
+
+def is_usual(weight: Shape, bias: Shape | None, framework: str) -> bool:
+    """Return whether a bias tells that a matrix has the axes of a framework's Linear."""
     if len(weight) != 2 or weight[0] == weight[1]:
         return False
-    return bias == ((weight[1],) if framework == "torch" else (weight[0],))
+    return bias == ((weight[0],) if framework == "torch" else (weight[1],))
 
 
 def one_axis(bias: Shape | None, framework: str) -> Evidence:
@@ -179,12 +184,18 @@ def one_axis(bias: Shape | None, framework: str) -> Evidence:
     return Evidence("rms_norm", "a PReLU has such a tensor too, called _weight in Paddle")
 
 
-def by_its_name(path: str, found: Evidence) -> Evidence:
-    """Return what tensors say, doubted where a layer is called what Paddle has no tensors for."""
-    if found.kind == "batch_norm" and _INSTANCE.fullmatch(path.rpartition(".")[2]):
+def keeps_statistics(path: str, own: Shapes) -> Evidence:
+    """Return what a torch layer with running statistics is: a batch norm, if nothing objects."""
+    if _INSTANCE.fullmatch(path.rpartition(".")[2]):
         doubt = "by its name it is an InstanceNorm with running statistics, which Paddle has not"
-        return Evidence(found.kind, doubt)
-    return found
+        return Evidence("batch_norm", doubt)
+    if "weight" not in own:
+        doubt = (
+            "without a weight it may be an InstanceNorm with running statistics, which has none "
+            "unless it is asked for; Paddle's keeps no statistics"
+        )
+        return Evidence("batch_norm", doubt)
+    return Evidence("batch_norm", firm=True)
 
 
 def named(path: str) -> str:

@@ -18,9 +18,10 @@ from converters.layouts.evidence import (
     Evidence,
     Shape,
     Shapes,
-    by_its_name,
     evidence,
     is_turned,
+    is_usual,
+    keeps_statistics,
     named,
     weight_of,
 )
@@ -39,6 +40,8 @@ from converters.rules import (
 from converters.transforms import TRANSFORMS
 
 PRUNED = "_mask"
+# Whose matrices lie as the other framework's Linear does.
+TURNED = {"torch": "a Conv1D of transformers", "paddle": "a Linear of paddle.compat"}
 # No kind: whoever is shown it has to choose.
 CHOOSE = "linear or embedding"
 
@@ -192,18 +195,30 @@ class _Siblings:
         weight = weight_of(own) or ()
         if found.kind == PARAMETER.kind and not open_:
             return Evidence(PARAMETER.kind)
-        if found.kind == "linear" and len(set(weight)) == 1 and self.turned:
-            doubt = f"its weight is square, and other layers have the order of {self.turned!r}"
-            return Evidence(found.kind, doubt)
-        return by_its_name(path, found)
+        if found.kind == "linear" and len(set(weight)) == 1 and self.square_doubt:
+            return Evidence(found.kind, f"its weight is square, and {self.square_doubt}")
+        if found.kind == "batch_norm" and self.framework == "torch":
+            return keeps_statistics(path, own)
+        return found
 
     @cached_property
-    def turned(self) -> str:
-        """The first layer whose matrix has the axes of the other framework's Linear, or ''."""
+    def square_doubt(self) -> str:
+        """What leaves the order of axes of the file's square matrices open, '' if nothing does.
+
+        Others with a bias tell it: in torch a Conv1D of transformers has Paddle's order.
+        """
+        usual = any("in_proj_weight" in own for own in self.tensors.values())
         for path, own in self.tensors.items():
-            if is_turned(weight_of(own) or (), own.get("bias"), self.framework):
-                return path
-        return ""
+            weight, bias = weight_of(own) or (), own.get("bias")
+            if is_turned(weight, bias, self.framework):
+                return f"other layers have the order of {path!r}"
+            usual = usual or is_usual(weight, bias, self.framework)
+        if usual:
+            return ""
+        return (
+            f"no other layer tells that the file has the axes of {self.framework}'s own Linear; "
+            f"{TURNED[self.framework]} has the other order"
+        )
 
     def could_be(self, kind: str, path: str) -> bool:
         """Return whether a layer's tensors have as many axes as a kind needs."""

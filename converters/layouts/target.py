@@ -53,6 +53,7 @@ def layout_of(network: Any) -> Layout:
         walk.aliases["torch"],
         paddle_aliases=walk.aliases["paddle"],
         ties=tuple(walk.ties),
+        at_hand=True,
     )
 
 

@@ -56,8 +56,11 @@ def uncounted_norms(source: Source, layout: Layout) -> Iterator[str]:
 
 
 def doubtful_norms(source: Source, layout: Layout) -> Iterator[str]:
-    """Name the norms that may be in-place ABN: no counter where others of the file have one."""
-    for path in uncounted_norms(source, layout):
+    """Name the norms that may be in-place ABN: no counter where others of the file have one.
+
+    Where a network at hand says batch norm they are taken for frozen ones, with a hint.
+    """
+    for path in () if layout.at_hand else uncounted_norms(source, layout):
         yield (
             f"{path!r}: counts no batches while other BN layers do, which is how in-place "
             "ABN (scale |weight| + eps) looks; say in --rules whether it is of kind "

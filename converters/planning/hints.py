@@ -8,23 +8,86 @@ from typing import Any
 from converters.dtypes import BY_NAME
 from converters.entries import Entry
 from converters.layouts import Layout
+from converters.planning.doubts import uncounted_norms
+from converters.planning.source import WRAPPED, Source, shared_prefix
 from converters.transforms import FLOATING
+from stdc_port import spec
 
 SINGLE = "float32"
 ASSUMED = "name the network with --model, or kinds of layers in --rules"
+# What float16 cannot hold, float32 and bfloat16 can.
+NARROW, WIDE = "float16", ("float32", "float64", "bfloat16")
 
 
-def hints(entries: tuple[Entry, ...], layout: Layout, to: str, target: Any) -> Iterator[str]:
+def hints(
+    entries: tuple[Entry, ...], layout: Layout, source: Source, to: str, target: Any
+) -> Iterator[str]:
     """Yield what helps against an assumption or when the target is loaded, one line each.
 
     Args:
         entries: every key's fate.
         layout: the network.
+        source: the checkpoint's keys.
         to: the target framework.
         target: the target network if it is at hand.
     """
     if any(layer.assumption for layer in layout.layers):
         yield ASSUMED
+    if target is None and WRAPPED in shared_prefix(source.checkpoint):
+        yield (
+            f"{WRAPPED!r} was taken off all names, where a wrapper puts it; if a layer of the "
+            "network is called so, name the network with --model"
+        )
+    yield from norms_taken(layout, source)
+    yield from types_written(entries, source, to, target)
+
+
+def norms_taken(layout: Layout, source: Source) -> Iterator[str]:
+    """Yield for what batch norms were taken that could be something else with the same tensors."""
+    if source.framework != "torch" or layout.arch in spec.ARCHS:
+        return
+    if layout.at_hand and (frozen := list(uncounted_norms(source, layout))):
+        yield (
+            f"{few(frozen)}: no count of batches, where other batch norms have one; taken for a "
+            "batch norm, as in the network (frozen, most likely); in-place ABN, whose scale is "
+            "folded, is kind inplace_abn in --rules"
+        )
+    norms = [
+        layer.path
+        for layer in layout.layers
+        if layer.kind == "batch_norm"
+        and not layer.assumption
+        and not source.rules.kind_of(layer.path)
+    ]
+    if norms and not layout.at_hand:
+        yield (
+            f"{few(norms)}: running statistics, taken for a batch norm; an InstanceNorm that "
+            "keeps some has the same tensors, and Paddle has no such layer; --model or kinds in "
+            "--rules settle it"
+        )
+
+
+def few(paths: list[str]) -> str:
+    """Return the first of some layers, and how many more there are."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]!r}{more}"
+
+
+def types_written(
+    entries: tuple[Entry, ...], source: Source, to: str, target: Any
+) -> Iterator[str]:
+    """Yield what the target's element types mean for its values, and for loading it."""
+    narrowed = [
+        entry
+        for entry in entries
+        if entry.dtype == NARROW
+        and any(source.checkpoint[key].dtype in WIDE for key in entry.sources)
+    ]
+    if narrowed:
+        yield (
+            f"{NARROW} ends at 65504; the plan looks at no values, and one beyond is refused when "
+            "it is written"
+        )
     if to == "torch":  # which casts what it loads
         return
     floating = {entry.dtype for entry in entries if entry.targets and is_floating(entry.dtype)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -32,7 +33,8 @@ def settle_layout(source: Source, arch: str, target: Any, variant: str = AUTO) -
         layout = siblings.layout_of(source.shapes(), framework=source.framework, kinds=rules)
         layout = with_shared(layout, source)
     else:
-        layers = tuple(as_said(layer, source, shaped) for layer in layout.layers)
+        layers = tuple(doubted_squares(layout.layers, rules))
+        layers = tuple(as_said(layer, source, shaped) for layer in layers)
         layout = replace(layout, layers=layers)
     layers = tuple(with_own(layer, rules, shaped) for layer in layout.layers)
     paths = (path for layer in layers for path in (layer.path, layer.paddle) if path is not None)
@@ -118,6 +120,19 @@ def copied(layer: Layer, shaped: str) -> Layer:
         why = "copied as it is, as --rules says"
         rows.append(replace(row, transform="copy", reason=why, doubt="") if turned else row)
     return replace(layer, shapes=shapes, tensors=tuple(rows), assumption="")
+
+
+def doubted_squares(layers: tuple[Layer, ...], rules: UserRules) -> Iterator[Layer]:
+    """Yield layers, the square Linears doubted where the rules say that another lies otherwise."""
+    linears = [layer for layer in layers if layer.kind == "linear"]
+    turned = [one.path for one in linears if rules.kind_of(one.path) not in (None, "linear")]
+    for layer in layers:
+        square = layer in linears and len(set(layer.shapes.get("weight", (0, 1)))) == 1
+        if turned and square and rules.kind_of(layer.path) is None:
+            doubt = f"its weight is square, and {turned[0]!r} lies otherwise, as --rules says"
+            yield replace(layer, assumption=f"{layer.path!r} is of kind linear; {doubt}")
+        else:
+            yield layer
 
 
 def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:

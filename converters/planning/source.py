@@ -13,7 +13,8 @@ from converters.layouts.recognise import native_names, network_of, recognised, s
 from converters.user_rules import UserRules
 from stdc_port import spec
 
-PREFIXES = ("module.", "_orig_mod.")
+WRAPPED = "module."
+PREFIXES = (WRAPPED, "_orig_mod.")
 NAME_SUFFIXES = (("._mean", ".running_mean"), ("._variance", ".running_var"))
 
 

@@ -28,7 +28,7 @@ def suggested(source: Source, layout: Layout) -> str:
         if layer.assumption:
             path, kind = layer.confirmed or (layer.path, layer.kind)
             assumed.setdefault(kind, []).append(path)
-    if norms := list(uncounted_norms(source, layout)):
+    if not layout.at_hand and (norms := list(uncounted_norms(source, layout))):
         assumed.setdefault("batch_norm", []).extend(norms)
     own = [
         layer.keys(row, source.framework)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import platform
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 HOOKS_SEE_KEYWORDS = (
     "with_kwargs" in signature(paddle.nn.Layer.register_forward_pre_hook).parameters
 )
+#: Under torch's names.
+CUDNN_FLAGS = {
+    "cudnn.deterministic": "FLAGS_cudnn_deterministic",
+    "cudnn.benchmark": "FLAGS_cudnn_exhaustive_search",
+}
 
 
 class PaddleBackend:
@@ -106,8 +111,14 @@ class PaddleBackend:
             return {"kind": "cpu", "name": platform.machine()}
         kind = str(place).removeprefix("Place(").partition(":")[0]
         name = paddle.device.cuda.get_device_name(place) if kind == "gpu" else str(place)
-        tf32 = "off" if _tf32_switches() else "unknown"
-        return {"kind": kind, "name": name, "tf32": tf32}
+        return {
+            "kind": kind,
+            "name": name,
+            "tf32": "off" if _tf32_switches() else "unknown",
+            "cuda": str(paddle.version.cuda()),
+            "cudnn": str(paddle.get_cudnn_version()),
+            **_cudnn_flags(),
+        }
 
     def version(self, tensor: paddle.Tensor) -> int:
         """Count a tensor's in-place changes."""
@@ -191,6 +202,15 @@ def _recurrent_gradients(layers: list[paddle.nn.Layer]) -> Iterator[None]:
 def _place(network: paddle.nn.Layer) -> Any:
     tensors = itertools.chain(network.parameters(), network.buffers())
     return next((tensor.place for tensor in tensors), None)
+
+
+def _cudnn_flags() -> dict[str, str]:
+    found = {}
+    for name, flag in CUDNN_FLAGS.items():
+        # A build without cuDNN does not know them.
+        with suppress(ValueError):
+            found[name] = str(paddle.get_flags([flag])[flag])
+    return found
 
 
 def _tf32_switches() -> list[tuple[Callable[[], bool], Callable[[bool], None]]]:

@@ -94,7 +94,16 @@ class TorchBackend:
         place = _place(network)
         if place.type != "cuda":
             return {"kind": place.type, "name": platform.machine()}
-        return {"kind": "cuda", "name": torch.cuda.get_device_name(place), "tf32": "off"}
+        cudnn = torch.backends.cudnn
+        return {
+            "kind": "cuda",
+            "name": torch.cuda.get_device_name(place),
+            "tf32": "off",
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(cudnn.version()) if cudnn.enabled else "off",
+            "cudnn.deterministic": str(cudnn.deterministic),
+            "cudnn.benchmark": str(cudnn.benchmark),
+        }
 
     def version(self, tensor: torch.Tensor) -> int:
         """Count a tensor's in-place changes."""

@@ -44,8 +44,17 @@ WRITING: tuple[click.Parameter, ...] = (
         ["--on"],
         metavar="DUMP",
         type=click.Path(path_type=Path),
-        help="Torch's dump, for the paddle side: it brings its inputs, and tells which layer is "
-        "which. A CHECKPOINT that is a dump does so by itself.",
+        help="Torch's dump, for the paddle side: it brings its inputs, tells which layer is which, "
+        "and lets diff tell each layer's own error from what it inherits. A CHECKPOINT that is a "
+        "dump does so by itself.",
+    ),
+    click.Option(
+        ["--check", "checks"],
+        multiple=True,
+        default=["forward"],
+        show_default=True,
+        type=click.Choice(["forward", "backward"]),
+        help="backward: keep gradients, too: of all outputs, inputs and parameters.",
     ),
     click.Option(["--force"], is_flag=True, help="Replace FILE if it exists."),
 )
@@ -87,6 +96,7 @@ def _dump(options: dict[str, Any]) -> Manifest:
         title=", ".join((job.title, *job.said)),
         force=options["force"],
         on=on,
+        checks=options["checks"],
         **chosen((*RENAMING, *RUNNING), options),
     )
 
@@ -107,11 +117,12 @@ def _on(options: dict[str, Any]) -> Dump | None:
 
 
 def _tell(manifest: Manifest, path: Path) -> None:
+    from parity.dump.compatible import where
+
     size = path.stat().st_size / 1e6
     version = manifest.versions[manifest.framework]
-    place = ", ".join(f"{key} {value}" for key, value in manifest.device.items() if key != "kind")
     click.echo(
         f"{path}: {manifest.title}\n"
         f"{' and '.join(manifest.precisions)} of {manifest.framework} {version} on "
-        f"{manifest.device['kind']} ({place}), {size:.1f} MB"
+        f"{where(manifest)}, {size:.1f} MB"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import mmap
@@ -59,6 +60,12 @@ class Archive:
     def names(self) -> list[str]:
         """All members' names in order."""
         return list(self._members)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all that it holds."""
+        sums = [(name, info.CRC, info.file_size) for name, info in self._members.items()]
+        return hashlib.sha256(repr(sums).encode()).hexdigest()
 
     def json(self, name: str) -> Any:
         """Read a member of plain values.

@@ -1,4 +1,4 @@
-"""Which of torch's weights are which of paddle's, where torch's network is not at hand."""
+"""Which of torch's layers are which of paddle's, where torch's network is not at hand."""
 
 from __future__ import annotations
 
@@ -6,47 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 from parity.inventory import Inventory
 from parity.renaming import renaming_of
-from parity.structure import called_in, structure_between
-from parity.weights import Keys
+from parity.structure import Structure, called_in, structure_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from parity.arguments import Arguments
-    from parity.carry import Weights
     from parity.dump.reader import Dump
     from parity.renaming import Rename
 
 
-def keys_between(
-    weights: Weights,
-    inventory: Inventory,
-    network: Any,
-    inputs: Arguments,
-    rename: Rename | None,
-    on: Dump | None,
-) -> Keys:
-    """Tell how torch's keys become paddle's: from torch's dump, or else by renames alone.
+def structure_on(
+    on: Dump, inventory: Inventory, network: Any, inputs: Arguments, rename: Rename | None
+) -> Structure:
+    """Tell it from torch's dump.
 
     Args:
-        weights: Those to be carried over.
+        on: Torch's dump.
         inventory: What paddle's network consists of.
         network: Paddle's; a copy of it runs where names do not settle everything.
         inputs: Its arguments.
         rename: The caller's renames.
-        on: Torch's dump.
     """
-    if on is None:
-        said = renaming_of(rename, _of_keys(weights.tensors))
-        return Keys(said.paths, said.dropped)
-    structure = structure_between(
-        on.inventory, inventory, (on.called, lambda: called_in(network, inputs)), rename
-    )
-    return Keys(structure.key_rename, structure.left_out, structure.kept, structure.folded)
+    called = on.called, lambda: called_in(network, inputs)
+    return structure_between(on.inventory, inventory, called, rename)
 
 
-def _of_keys(keys: Iterable[str]) -> Inventory:
-    """Give what keys alone tell of a network."""
+def structure_of_keys(keys: Iterable[str], rename: Rename | None) -> Structure:
+    """Tell it from the keys of weights: by renames alone.
+
+    Args:
+        keys: Torch's.
+        rename: The caller's renames.
+    """
     names = tuple(keys)
     paths = [name.rpartition(".")[0] for name in names]
-    return Inventory((), {path: path for path in paths}, keys=names)
+    said = renaming_of(rename, Inventory((), {path: path for path in paths}, keys=names))
+    return Structure(said.paths, said.paths, left_out=said.dropped)

@@ -89,7 +89,11 @@ def notes(ours: Dump, theirs: Dump) -> Iterator[str]:
     for dump in (ours, theirs):
         yield from dump.manifest.notes
     if ours.manifest.device != theirs.manifest.device:
-        yield "; ".join(_where(dump.manifest) for dump in (ours, theirs))
+        sides = (dump.manifest for dump in (ours, theirs))
+        yield "; ".join(f"{side.framework} ran on {where(side)}" for side in sides)
+    if ours.manifest.checks != theirs.manifest.checks:
+        alone = min((ours, theirs), key=lambda dump: len(dump.manifest.checks))
+        yield f"{alone.path} holds no gradients: make it with --check backward to compare them"
     if set(ours.manifest.precisions) != set(theirs.manifest.precisions):
         alone = min((ours, theirs), key=lambda dump: len(dump.manifest.precisions))
         yield f"{alone.path} holds {_runs(alone.manifest)} alone: only that was compared"
@@ -107,7 +111,7 @@ def _runs(manifest: Manifest) -> str:
     return " and ".join(manifest.precisions)
 
 
-def _where(manifest: Manifest) -> str:
-    facts = manifest.device
-    tf32 = f", TF32 {facts['tf32']}" if "tf32" in facts else ""
-    return f"{manifest.framework} ran on {facts['kind']} ({facts['name']}{tf32})"
+def where(manifest: Manifest) -> str:
+    """Say where a dump was made: 'cuda (name NVIDIA H100, tf32 off, cudnn 90100)'."""
+    facts = (f"{name} {fact}" for name, fact in manifest.device.items() if name != "kind")
+    return f"{manifest.device['kind']} ({', '.join(facts)})"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parity.assemble import assemble, map_bounds
-from parity.dump.compatible import notes, refuse_incompatible
+from parity.backward import Backward
+from parity.cotangents import random_cotangent
+from parity.dump.compatible import notes, refuse_incompatible, where
 from parity.dump.manifest import DumpError
+from parity.dump.parameters import StoredGradients, stored_partners
 from parity.dump.reader import Dump
+from parity.gradient_verdicts import BackwardErrors, with_gradients
+from parity.gradients import compare_through
+from parity.isolate import wanted, with_own_errors
+from parity.parameter_gradients import errors_of
 from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.reorder import could_be_reordered, in_another_order, renumbered
 from parity.runs import compare_runs
@@ -18,13 +25,21 @@ from parity.weights import WeightDifference
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from parity.backends import FloatType
     from parity.dump.manifest import Manifest
+    from parity.gradients import GradientErrors
     from parity.record import CallKey
     from parity.renaming import Rename
     from parity.result import ParityResult
+    from parity.runs import RunErrors
+
+
+BY_NAME = (
+    "parameters were paired by name, not by a conversion: torch's weights were not at hand where "
+    "paddle's dump was made"
+)
 
 
 def diff_dumps(
@@ -62,10 +77,13 @@ def diff_dumps(
     if could_be_reordered(result):
         pair = pair.reordered()
         result = pair.compared() if pair.numbers else result
+    forced = theirs.own_errors(ours)
+    if forced is not None and wanted("auto", result):
+        result = with_own_errors(result, forced)
     return replace(
         result,
         weights=tuple(WeightDifference(*row) for row in theirs.manifest.converted.items()),
-        notes=(*notes(ours, theirs), *result.notes),
+        notes=(*notes(ours, theirs), *_unmeasured(result, ours), *result.notes),
         versions=_versions(ours.manifest, theirs.manifest),
         inputs=described(ours.manifest.inputs),
         assumed=(*structure.assumed, *in_another_order(pair.numbers)),
@@ -90,18 +108,48 @@ class _Pair:
         return [dtype for dtype in self.ours.manifest.precisions if dtype in held]
 
     def compared(self) -> ParityResult:
-        """Compare all calls."""
+        """Compare all calls, and all gradients if both dumps hold them."""
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
-        runs = {
-            dtype: compare_runs(
-                self.ours.run(dtype),
-                self.theirs.run(dtype, self.numbers),
-                rename=self.rename,
-                bound=bounds[dtype],
-            )
-            for dtype in self.precisions
-        }
-        return assemble(runs, tol=self.tol, tol64=self.tol64)
+        forward: dict[FloatType, RunErrors] = {}
+        gradients: dict[FloatType, BackwardErrors] = {}
+        for dtype in self.precisions:
+            runs = self.ours.run(dtype), self.theirs.run(dtype, self.numbers)
+            options: dict[str, Any] = {"rename": self.rename, "bound": bounds[dtype]}
+            if self.backward:
+                # Both passes were made: where they started does not matter any more.
+                started = Backward(random_cotangent())
+                forward[dtype], outputs = compare_through(*runs, started, **options)
+                gradients[dtype] = self._gradients(dtype, outputs, gradients.get("float32"))
+            else:
+                forward[dtype] = compare_runs(*runs, **options)
+        result = assemble(forward, tol=self.tol, tol64=self.tol64)
+        if not self.backward:
+            return result
+        result = with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+        return replace(result, checks=("forward", "backward"))
+
+    @property
+    def backward(self) -> bool:
+        """Whether both hold gradients."""
+        return all("backward" in x.manifest.checks for x in (self.ours, self.theirs))
+
+    def _gradients(
+        self, dtype: FloatType, outputs: GradientErrors, single: BackwardErrors | None
+    ) -> BackwardErrors:
+        entries = self.theirs.entries()
+        pairs = stored_partners(
+            self.ours.parameters(dtype), self.theirs.parameters(dtype), entries, self.rename
+        )
+        found = errors_of(
+            pairs,
+            (StoredGradients(), StoredGradients()),
+            dtype,
+            outputs,
+            single.parameters if single else None,
+            tol=self.tol,
+            notes=(BY_NAME,) if entries is None else (),
+        )
+        return BackwardErrors(outputs, found)
 
     def reordered(self) -> _Pair:
         """Find out which calls are made in another order."""
@@ -111,13 +159,21 @@ class _Pair:
         )
 
 
+def _unmeasured(result: ParityResult, ours: Dump) -> Iterator[str]:
+    if not result and not any(layer.own for layer in result.layers):
+        yield (
+            "own errors were not measured: what a layer does wrong by itself and what it inherits "
+            f"is told apart where paddle's dump is made with --on {ours.path}"
+        )
+
+
 def _versions(ours: Manifest, theirs: Manifest) -> dict[str, str]:
     # Each side names its framework; what both have is told apart where it differs.
     merged = dict(ours.versions)
     for name, version in theirs.versions.items():
         if merged.setdefault(name, version) != version:
             merged[name] = f"{merged[name]} beside torch, {version} beside paddle"
-    return merged
+    return merged | {f"{side.framework} ran on": where(side) for side in (ours, theirs)}
 
 
 def in_order(first: Dump, second: Dump) -> tuple[Dump, Dump]:

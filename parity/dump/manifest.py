@@ -52,6 +52,7 @@ class Manifest:
         weights_stored: No file holds them; they are members of the dump.
         versions: Of the framework, numpy, Python and this package.
         device: Where it ran, and how single precision was computed there.
+        checks: What can be compared: 'forward', and 'backward' if it ran backward.
         converted: What differs between a converted file and the conversion, by tensor.
         notes: What a reader of the comparison should know.
     """
@@ -66,6 +67,7 @@ class Manifest:
     weights_stored: bool
     versions: Mapping[str, str]
     device: Mapping[str, str]
+    checks: tuple[str, ...] = ("forward",)
     converted: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -98,5 +100,6 @@ def _same(value: Any) -> Any:
 _READERS = {
     "precisions": tuple,
     "notes": tuple,
+    "checks": tuple,
     "inputs": lambda rows: tuple(Input(**{**row, "shape": tuple(row["shape"])}) for row in rows),
 }

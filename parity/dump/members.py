@@ -8,13 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from converters.entries import Entry
 from parity.backward import Gradient
+from parity.compare import TensorError
+from parity.dump.parameters import Parameter
+from parity.error_map import Border, ErrorMap
+from parity.forced import ForcedCall
 from parity.inventory import Inventory, Module, Unit
+from parity.isolate import Forced
 from parity.precision import Floor
 from parity.record import Given, Record, Value
+from parity.runs import Slot
 
 #: The member that tells what the network consists of.
 INVENTORY_MEMBER = "network.json"
+#: How torch's parameters became paddle's, in paddle's dump of a run that went backward.
+ENTRIES_MEMBER = "entries.json"
+#: What each call of paddle's does wrong by itself, in a dump that was made on torch's.
+OWN_MEMBER = "own.json"
 
 
 def events_member(dtype: str) -> str:
@@ -25,6 +36,11 @@ def events_member(dtype: str) -> str:
 def gradients_member(dtype: str) -> str:
     """Name the member that lists the gradients of a run."""
     return f"{dtype}/gradients.json"
+
+
+def parameters_member(dtype: str) -> str:
+    """Name the member that lists the parameters of a run that went backward."""
+    return f"{dtype}/parameters.json"
 
 
 def input_member(index: int) -> str:
@@ -110,6 +126,14 @@ KINDS: dict[str, Callable[..., Any]] = {
     "Gradient": StoredGradient,
     "Value": Value,
     "Floor": Floor,
+    "Parameter": Parameter,
+    "Entry": Entry,
+    "Forced": Forced,
+    "ForcedCall": ForcedCall,
+    "Slot": Slot,
+    "TensorError": TensorError,
+    "ErrorMap": ErrorMap,
+    "Border": Border,
     "Inventory": Inventory,
     "Module": Module,
     "Unit": Unit,

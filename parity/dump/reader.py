@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import zipfile
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parity.arguments import Arguments, split
 from parity.dump import manifest as manifests
 from parity.dump.archive import Archive
 from parity.dump.manifest import DumpError, Manifest
-from parity.dump.members import INVENTORY_MEMBER, from_json, input_member, weight_member
+from parity.dump.members import (
+    ENTRIES_MEMBER,
+    INVENTORY_MEMBER,
+    OWN_MEMBER,
+    from_json,
+    input_member,
+    parameters_member,
+    weight_member,
+)
 from parity.dump.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -19,8 +27,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from converters.entries import Entry
     from parity.backends import FloatType
+    from parity.dump.parameters import Parameter
     from parity.inventory import Inventory
+    from parity.isolate import Forced
     from parity.record import CallKey
 
 
@@ -64,11 +75,33 @@ class Dump(Archive):
     @cached_property
     def inventory(self) -> Inventory:
         """What the network consists of."""
-        try:
-            found: Inventory = from_json(self.json(INVENTORY_MEMBER), self.array)
-        except (TypeError, KeyError) as error:
-            raise DumpError(f"{self.path}: {INVENTORY_MEMBER} cannot be read") from error
+        found: Inventory = self._plain(INVENTORY_MEMBER)
         return found
+
+    def entries(self) -> dict[str, tuple[Entry, ...]] | None:
+        """Give the converter's entries by torch's names; None if paddle's side had none."""
+        if ENTRIES_MEMBER not in self:
+            return None
+        found: dict[str, tuple[Entry, ...]] = self._plain(ENTRIES_MEMBER)
+        return found
+
+    def own_errors(self, on: Dump) -> Forced | None:
+        """Give the forced runs on another dump's values, if there were any."""
+        if OWN_MEMBER not in self:
+            return None
+        found: dict[str, Forced] = self._plain(OWN_MEMBER)
+        return found.get(on.fingerprint)
+
+    def parameters(self, dtype: FloatType) -> tuple[Parameter, ...]:
+        """Give the parameters of a run that went backward."""
+        found: tuple[Parameter, ...] = self._plain(parameters_member(dtype))
+        return found
+
+    def _plain(self, member: str) -> Any:
+        try:
+            return from_json(self.json(member), self.array)
+        except (TypeError, KeyError) as error:
+            raise DumpError(f"{self.path}: {member} cannot be read; make it again") from error
 
     def called(self) -> dict[str, str]:
         """Give the classes of the modules that ran, by path, in order of completion."""

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from converters.bits import raw
 from converters.files import check_target, temporary_beside
-from parity import weights as crossing
 from parity.arguments import as_arguments
-from parity.backends import backend_of, unwrapped
+from parity.backends import unwrapped
 from parity.carry import Weights
-from parity.dump import manifest as manifests
-from parity.dump.carried import keys_between
 from parity.dump.compatible import Described, refuse_incompatible
-from parity.dump.manifest import Input, Manifest
-from parity.dump.members import INVENTORY_MEMBER, as_json, input_member, weight_member
+from parity.dump.dumping import Dumping
+from parity.dump.manifest import Manifest
 from parity.dump.reader import Dump
-from parity.dump.writer import DumpWriter, RunWriter
-from parity.inventory import Inventory, inventory_of
+from parity.dump.writer import DumpWriter
 from parity.precision import PRECISIONS
-from parity.restore import random_numbers_restored
-from parity.running import run
-from parity.source import copy_as
-from parity.versions import versions
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
-    from parity.arguments import Arguments
-    from parity.backends import FloatType
     from parity.renaming import Rename
 
-OTHER = {"torch": "paddle", "paddle": "torch"}
+#: The checks that a dump serves.
+KEPT = ("forward", "backward")
 
 
 def write_dump(
@@ -48,6 +36,7 @@ def write_dump(
     rename: Rename | None = None,
     converted: str | os.PathLike[str] | None = None,
     on: str | os.PathLike[str] | Dump | None = None,
+    checks: Sequence[str] = ("forward",),
     title: str = "",
     force: bool = False,
 ) -> Manifest:
@@ -68,7 +57,10 @@ def write_dump(
         converted: A converted file, the one that a training will read, to compare bit for bit
             with the conversion of the weights; the comparison of the dumps reports it.
         on: The dump that torch's network has left, for paddle's: it tells which layer's weights
-            are which where names do not.
+            are which where names do not, and paddle's network runs once more on torch's values,
+            so that a comparison tells each layer's own error from what it inherits.
+        checks: What is to be compared. 'backward' keeps the gradients by what every call returned,
+            by the inputs and by every parameter; the values of torch's weights, too.
         title: What the dump is, for people; the network's class by default.
         force: Replace an existing file.
 
@@ -86,15 +78,18 @@ def write_dump(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if set(checks) - set(KEPT):
+        raise ValueError(f"checks {list(checks)}: a dump keeps {' and '.join(KEPT)}")
     path = Path(path)
     check_target(path, (), force=force)
-    dumping = _Dumping(
+    dumping = Dumping(
         unwrapped(network),
         as_arguments(inputs),
         PRECISIONS[precision],
         weights,
         rename,
         on if on is None or isinstance(on, Dump) else Dump(on),
+        "backward" in checks,
     )
     manifest = dumping.manifest(title, converted)
     if dumping.on is not None:
@@ -104,92 +99,3 @@ def write_dump(
             dumping.write(writer, manifest)
         temporary.replace(path)
     return manifest
-
-
-@dataclass(frozen=True)
-class _Dumping:
-    """A dump to be written; the fields are the arguments of `write_dump`."""
-
-    network: Any
-    inputs: Arguments
-    precisions: tuple[FloatType, ...]
-    weights: Weights | None
-    rename: Rename | None
-    on: Dump | None
-
-    @cached_property
-    def held(self) -> Weights:
-        return self.weights or Weights.of(self.network)
-
-    @cached_property
-    def inventory(self) -> Inventory:
-        return inventory_of(self.network)
-
-    @cached_property
-    def keys(self) -> crossing.Keys:
-        return keys_between(
-            self.held, self.inventory, self.network, self.inputs, self.rename, self.on
-        )
-
-    def manifest(self, title: str, converted: str | os.PathLike[str] | None) -> Manifest:
-        """Say what the dump is to be."""
-        backend, weights = backend_of(self.network), self.weights
-        return Manifest(
-            framework=backend.name,
-            title=title or type(self.network).__name__,
-            precisions=self.precisions,
-            inputs=_inputs(self.inputs),
-            weights_from=self.held.source,
-            weights_sha256=self.held.sha256(),
-            own_weights=backend.name == "paddle" and (weights is None or weights.own),
-            weights_stored=backend.name == "torch" and not self.held.repeatable,
-            versions={name: v for name, v in versions().items() if name != OTHER[backend.name]},
-            device=backend.device(self.network),
-            converted=self._differences(converted),
-        )
-
-    def write(self, writer: DumpWriter, manifest: Manifest) -> None:
-        """Write everything, the manifest last."""
-        for index, array in enumerate(self.inputs):
-            writer.array(input_member(index), array)
-        writer.json(INVENTORY_MEMBER, as_json(self.inventory, _no_array))
-        for dtype in self.precisions:
-            self._write_run(writer, dtype)
-        if manifest.weights_stored:
-            for key, tensor in self.held.tensors.items():
-                writer.array(weight_member(key), tensor.load())
-        writer.json(manifests.MEMBER, manifest.to_json())
-
-    @random_numbers_restored()
-    def _write_run(self, writer: DumpWriter, dtype: FloatType) -> None:
-        records = RunWriter(writer, dtype)
-        run(self._copy(dtype), self.inputs, records.call, dtype, share=True, given=records.start)
-        records.close()
-
-    def _copy(self, dtype: FloatType) -> Any:
-        copied = copy_as(self.network, dtype)
-        if self.weights is not None:
-            crossing.load(copied, self.weights.fitted(copied, dtype, self.keys))
-        return copied
-
-    def _differences(self, converted: str | os.PathLike[str] | None) -> dict[str, str]:
-        if converted is None:
-            return {}
-        if self.weights is None:
-            raise ValueError(
-                f"{converted}: nothing to compare it with; give the weights it is made of"
-            )
-        expected = self.weights.fitted(self.network, keys=self.keys)
-        found = crossing.differences(expected, crossing.read_file(converted))
-        return {difference.name: difference.reason for difference in found}
-
-
-def _no_array(array: Any) -> str:
-    raise TypeError(f"{array!r} among values that have no arrays")
-
-
-def _inputs(arguments: Arguments) -> tuple[Input, ...]:
-    return tuple(
-        Input(array.shape, str(array.dtype), hashlib.sha256(raw(array)).hexdigest(), name)
-        for name, array in arguments.items()
-    )

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from parity.dump.members import as_json, events_member, gradients_member
+from parity.dump.members import as_json, events_member, gradients_member, parameters_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from parity.backward import Gradient
+    from parity.dump.parameters import Parameter
     from parity.precision import Floor
     from parity.record import CallKey, Given, Record, Value
 
@@ -110,6 +111,11 @@ class RunWriter:
     def gradient(self, gradient: Gradient) -> None:
         """Write a gradient."""
         self._gradients.append(as_json(gradient, self._store))
+
+    def parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Write what the backward pass left in the parameters."""
+        content = [as_json(parameter, self._store) for parameter in parameters]
+        self._writer.json(parameters_member(self._dtype), content)
 
     def close(self, late: Mapping[CallKey, Iterable[Floor]] | None = None) -> None:
         """Write the lists of events.

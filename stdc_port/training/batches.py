@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
-from stdc_port.training.cityscapes import Pair, read_image, read_label_values, train_ids
+from stdc_port.training.cityscapes import Pair, train_ids
+from stdc_port.training.decoded import PairReader
 
 _AHEAD = 3
 
@@ -69,6 +70,7 @@ class TrainingSet:
     plan: BatchPlan
     augmentation: Augmentation
     normalisation: Normalisation
+    reader: PairReader = field(default_factory=PairReader)
 
     def batch(self, iteration: int) -> Batch:
         """The batch of an iteration: the same one whenever it is asked for."""
@@ -92,6 +94,6 @@ class TrainingSet:
     def _sample(self, epoch: int, index: int) -> tuple[Floats, NDArray[np.uint8]]:
         pair = self.pairs[index]
         rng = sample_rng(self.plan.seed, epoch, index)
-        image, values = read_image(pair.image), read_label_values(pair.labels)
+        image, values = self.reader.read(pair)
         image, values = self.augmentation.apply(image, values, rng)
         return self.normalisation.apply(image), train_ids(pair, values)

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from converters.errors import InputError
 from stdc_port.training.augmentation import Augmentation, Normalisation
+from stdc_port.training.decoded import PairReader
 from stdc_port.training.schedule import Schedule, WarmupKind
 
 if sys.version_info >= (3, 11):
@@ -34,7 +35,11 @@ Colours = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class DataRecipe:
-    """Pictures on their way into the network; see `Augmentation` and `Normalisation`."""
+    """Pictures on their way into the network; see `Augmentation` and `Normalisation`.
+
+    Attributes:
+        decoded: folder in which pictures are kept decoded, '' for none; see `PairReader`.
+    """
 
     crop: tuple[Count, Count]
     scales: Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -43,10 +48,15 @@ class DataRecipe:
     mean: Colours = (0.485, 0.456, 0.406)
     std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     threads: Count = 2
+    decoded: str = ""
 
     def augmentation(self) -> Augmentation:
         """What happens to a training picture."""
         return Augmentation(self.crop, self.scales, self.jitter, self.flip)
+
+    def reader(self) -> PairReader:
+        """How pictures are read."""
+        return PairReader(Path(self.decoded) if self.decoded else None)
 
     def normalisation(self) -> Normalisation:
         """How colours become inputs."""

@@ -154,11 +154,14 @@ class Trainer:
             plan = BatchPlan(samples=len(pairs), batch_size=train.batch_size, seed=train.seed)
         except ValueError as error:
             raise InputError(f"{error}; set train.batch_size lower") from error
+        reader = data.reader()
+        reader.require_room(pairs)
         return TrainingSet(
             pairs=pairs,
             plan=plan,
             augmentation=data.augmentation(),
             normalisation=data.normalisation(),
+            reader=reader,
         )
 
     def _step(self, batch: Batch) -> tuple[float, dict[str, float]]:

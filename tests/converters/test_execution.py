@@ -198,9 +198,9 @@ def test_not_even_one_tensor_is_in_memory(tmp_path):
     random = np.random.default_rng(3)
     rows = []
     for number in range(2):
-        weight = random.standard_normal((size, size), np.float32)
+        weight = random.standard_normal((size + 1, size), np.float32)
         rows.append((f"{number}.weight", BY_NAME["float32"], weight))
-        rows.append((f"{number}.bias", BY_NAME["float32"], weight[0].copy()))
+        rows.append((f"{number}.bias", BY_NAME["float32"], weight[:, 0].copy()))
     with (tmp_path / "a.safetensors").open("wb") as file:
         safetensors_file.write(file, content_of(rows))
     wanted = rows[2][2].T.tobytes()

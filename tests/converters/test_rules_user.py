@@ -165,9 +165,9 @@ def test_the_documented_example_is_a_file_of_rules(tmp_path) -> None:
             encoder__conv__weight=(2, 2, 3, 3),
             head__weight=(7, 4),
             encoder__token_table__weight=(4, 4),
-            encoder__fc__weight=(4, 4),
+            encoder__fc__weight=(4, 3),
             encoder__fc__bias=(4,),
-            encoder__fc__lora_A=(2, 4),
+            encoder__fc__lora_A=(2, 3),
         ),
         rules=found,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import converters
 from converters.user_rules import UserRules
 from parity import State, check_parity
 from parity.carry import Weights
-from parity.dump import DumpError, diff_dumps, write_dump
+from parity.dump import Dump, DumpError, diff_dumps, write_dump
 
 Pair = tuple[Path, Path]
 
@@ -62,11 +63,99 @@ def test_layers_pair_as_they_do_in_a_live_check(folder: Path) -> None:
     ours = folder / "names.npz"
     write_dump(toys.torch_model(), toys.images(), ours)
     for build in (toys.OtherNames, Wrapper):
-        live = check_parity(toys.torch_model(), build(), toys.images(), isolation="never")
+        live = check_parity(toys.torch_model(), build(), toys.images())
         stored = diff_dumps(ours, of_paddle(folder, build(), on=ours))
         assert (stored.layers, stored.assumed) == (live.layers, live.assumed)
         assert (stored.torch_only, stored.paddle_only) == (live.torch_only, live.paddle_only)
         assert bool(stored) == bool(live) == (build is toys.OtherNames)
+
+
+@pytest.mark.parametrize(
+    "build", [toys.paddle_wrong_pool, toys.paddle_wrong_epsilon, toys.paddle_swapped]
+)
+def test_own_errors_are_told_where_the_second_is_made_on_the_first(
+    reference: Path, folder: Path, build: Any
+) -> None:
+    live = check_parity(toys.torch_model(), build(), toys.images())
+    stored = diff_dumps(reference, of_paddle(folder, build(), on=reference))
+    assert stored.layers == live.layers
+    assert stored.faulty == live.faulty
+    assert stored.faulty
+    assert stored.first_divergence == live.first_divergence
+    plain = diff_dumps(reference, of_paddle(folder, build()))
+    assert not plain.faulty
+    assert any("own errors were not measured" in note for note in plain.notes)
+
+
+def test_own_errors_on_another_dump_do_not_count(reference: Path, folder: Path) -> None:
+    again = folder / "again.npz"
+    write_dump(toys.torch_model(), toys.images(), again, precision="float64")
+    result = diff_dumps(reference, of_paddle(folder, toys.paddle_wrong_pool(), on=again))
+    assert not result.faulty
+
+
+@pytest.fixture(scope="module")
+def through(folder: Path) -> Path:
+    path = folder / "through.npz"
+    write_dump(toys.torch_model(), toys.images(), path, checks=("forward", "backward"))
+    return path
+
+
+@pytest.mark.parametrize("build", [toys.OtherNames, toys.paddle_wrong_pool, toys.paddle_swapped])
+def test_gradients_are_judged_as_in_a_live_check(through: Path, folder: Path, build: Any) -> None:
+    checks = ("forward", "backward")
+    live = check_parity(toys.torch_model(), build(), toys.images(), checks=checks)
+    stored = diff_dumps(through, of_paddle(folder, build(), on=through, checks=checks))
+    assert stored.layers == live.layers
+    assert stored.gradients == live.gradients
+    assert {"input 0", "block.conv.weight", "out.bias"} <= {g.name for g in stored.gradients}
+    assert (bool(stored), stored.checks) == (bool(live), checks)
+
+
+def test_a_wrong_gradient_alone_is_found(through: Path, folder: Path) -> None:
+    class Detached(toys.PaddleBlock):
+        def forward(self, x: Any) -> Any:
+            out = self.relu(self.bn(self.conv(x)))
+            both = paddle.concat([self.skip(out), self.skip(self.side(out.detach()))], 1)
+            return self.head(both.mean((2, 3)))
+
+    other = of_paddle(folder, toys.PaddleModel(Detached()), on=through, checks=("backward",))
+    result = diff_dumps(through, other)
+    assert not result
+    assert {layer.phase for layer in result.layers if not layer.state.passes} == {"backward"}
+    assert any("gradient of block.conv.weight" in line for line in result.failures)
+
+
+def test_gradients_that_one_dump_lacks_are_said_to_be(through: Path, folder: Path) -> None:
+    result = diff_dumps(through, of_paddle(folder, toys.paddle_model()))
+    assert result
+    assert result.checks == ("forward",)
+    assert any("holds no gradients" in note for note in result.notes)
+
+
+def test_parameters_of_weights_of_its_own_pair_by_name(through: Path, folder: Path) -> None:
+    layer = toys.paddle_model()
+    layer.set_state_dict(converters.convert_state_dict(toys.torch_model().state_dict(), layer))
+    other = of_paddle(folder, layer, weights=None, checks=("backward",))
+    result = diff_dumps(through, other)
+    assert result, result.failures
+    assert any("paired by name" in note for note in result.notes)
+    assert "block.head.weight" in {g.name for g in result.gradients}
+
+
+def test_the_header_says_where_each_side_ran(reference: Path, folder: Path) -> None:
+    theirs = Dump(of_paddle(folder, toys.paddle_model()))
+    told = diff_dumps(reference, theirs)
+    assert told.versions["torch ran on"] == told.versions["paddle ran on"]
+    assert told.versions["torch ran on"].startswith("cpu (")
+    assert not any("ran on" in note for note in told.notes)
+    # As a GPU machine writes it.
+    facts = {"kind": "gpu", "name": "NVIDIA H100", "tf32": "off", "cudnn": "90100"}
+    theirs.manifest = dataclasses.replace(theirs.manifest, device=facts)
+    told = diff_dumps(reference, theirs)
+    where = "gpu (name NVIDIA H100, tf32 off, cudnn 90100)"
+    assert told.versions["paddle ran on"] == where
+    assert any(f"paddle ran on {where}" in note for note in told.notes)
 
 
 def test_an_exchanged_call_order_of_a_shared_layer_pairs(folder: Path) -> None:

@@ -105,10 +105,25 @@ def diagnosed(
     faults = isolated(result, patient.runs, rename) if again else result
     found = [
         *diagnose(faults, patient),
+        *_of_gradients(faults, patient, weights),
         *_of_losses(faults, losses),
         *_of_training(faults, weights, training, patient.paths),
     ]
     return replace(result, diagnosis=list(dict.fromkeys(found)))
+
+
+def _of_gradients(
+    result: ParityResult, patient: Patient, weights: Carried
+) -> tuple[Diagnosis, ...]:
+    """Look where gradients stop, if it is only they that differ."""
+    backward = [layer.state for layer in result.layers if layer.phase == "backward"]
+    backward += [gradient.state for gradient in result.gradients]
+    if result.faults or all(state.passes for state in backward):
+        return ()
+    # It loads both frameworks.
+    from parity.causes.gradients.examine import Case, examine
+
+    return tuple(examine(Case(weights, patient.inputs, _precision(result), patient.paths)))
 
 
 def _of_losses(result: ParityResult, losses: Losses | None) -> list[Diagnosis]:

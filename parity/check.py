@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
+from parity.amplified import excused
 from parity.arguments import as_arguments
 from parity.asked import Asked
 from parity.backends import require, unwrapped
@@ -148,6 +149,7 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
     if wanted(asked.isolation, result):
         with passes.alike():
             result = isolated(result, passes.sources, passes.rename)
+            result = excused(result, passes)
     return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
 
 

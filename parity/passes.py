@@ -171,7 +171,7 @@ class Passes:
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
             networks = self.weights.copies(dtype)
-            backward = self._start(dtype)
+            backward = self.start(dtype)
             forward[dtype], outputs = compare_through(
                 *self._sources(networks, dtype, backward),
                 backward,
@@ -191,7 +191,8 @@ class Passes:
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
 
-    def _start(self, dtype: FloatType) -> Backward:
+    def start(self, dtype: FloatType) -> Backward:
+        """Tell where to go backward from."""
         if self.learning is None:
             return Backward(random_cotangent())
         losses = {"torch": self.learning.torch_loss, "paddle": self.learning.paddle_loss}
@@ -222,7 +223,7 @@ class Passes:
         """Find out which calls are made in another order; without any, this itself."""
         dtype = self.precisions[0]
         ours, theirs = self.weights.copies(dtype)
-        runs = self._live(ours, dtype), self._live(theirs, dtype)
+        runs = self.live(ours, dtype), self.live(theirs, dtype)
         numbers = renumbered(*runs, self.rename)
         return replace(self, numbers=numbers) if numbers else self
 
@@ -237,11 +238,12 @@ class Passes:
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
     ) -> tuple[Source, LiveRun]:
-        ours = self._live(networks[0], dtype)
-        theirs = replace(self._live(networks[1], dtype), numbers=self.numbers)
+        ours = self.live(networks[0], dtype)
+        theirs = replace(self.live(networks[1], dtype), numbers=self.numbers)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs
 
-    def _live(self, network: Any, dtype: FloatType) -> LiveRun:
+    def live(self, network: Any, dtype: FloatType) -> LiveRun:
+        """Make a run of a network of one's own, in the precision."""
         return LiveRun(network, self.inputs, dtype, training=self.learning is not None)

@@ -86,15 +86,13 @@ class Output:
         return (self.path.with_name(self.leading), self.path, *shards_beside(self.path))
 
     def check(self, sources: tuple[Path, ...], *, force: bool) -> None:
-        """Refuse to write what cannot be written, or what would overwrite something.
+        """Refuse to overwrite something; see :func:`check_target`.
 
         Raises:
-            InputError: an element type that the format has not; or see :func:`check_target`.
+            InputError: one of the files is a source, a folder, or there without ``force``.
         """
         for path in (self.path, *self.replaced):
             check_target(path, sources, force=force)
-        for part in self.parts.values():
-            self.writer.require_types(self.path, part)
 
     def write(self, stage: Path) -> Written:
         """Write all files into a temporary folder, one after the other, the leading one last."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 class ConverterError(Exception):
@@ -24,3 +28,10 @@ class RefusedError(ConverterError):
         self.problems = tuple(problems)
         lines = [summary, *(f"  {problem}" for problem in self.problems)]
         super().__init__("\n".join([*lines, mend] if mend else lines))
+
+
+def brief(value: object) -> str:
+    """Return what a file gave on one printable line, however long, deep or odd it is."""
+    if isinstance(value, UnicodeError):
+        return f"{type(value).__name__}: {getattr(value, 'reason', '')}"
+    return _SHORT.repr(value)

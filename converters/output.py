@@ -98,7 +98,12 @@ class Output:
         """Write all files into a temporary folder, one after the other, the leading one last."""
         folder = stage / "new"
         folder.mkdir()
-        files = {name: self.write_part(folder / name, part) for name, part in self.parts.items()}
+        files: dict[str, InWork] = {}
+        for name, part in self.parts.items():
+            last = list(files.values())[-1:]
+            files[name] = self.write_part(folder / name, part)
+            for one in last:  # so that hashing never falls behind by more than a file
+                one.digest.result()
         if self.index is None:
             return Written(folder, files, files[self.leading].digest)
         files[self.leading] = self.write_index(folder / self.leading, self.index)

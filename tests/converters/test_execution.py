@@ -202,7 +202,7 @@ def test_a_command_that_is_stopped_leaves_nothing(network, tmp_path, name, code)
 
 @pytest.mark.parametrize("form", ["torch-legacy", "safetensors", "torch-zip"])
 def test_nor_where_the_target_is_another_format_or_in_shards(tmp_path, form):
-    size = 2048
+    size = 3072
     rows = [
         (f"{n}.weight", BY_NAME["float32"], np.full((size, size), n, np.float32)) for n in range(3)
     ]
@@ -218,7 +218,7 @@ def test_nor_where_the_target_is_another_format_or_in_shards(tmp_path, form):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (report.counts, len(report.files)) == ({"transpose": 3}, 4)
-    assert peak < 0.8 * one  # four megabytes for each file that is hashed
+    assert peak < 0.6 * one  # four megabytes for each file that is hashed at the same time
 
 
 def test_not_even_one_tensor_is_in_memory(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 
+_LONGEST = 400
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
@@ -26,8 +27,15 @@ class RefusedError(ConverterError):
 
     def __init__(self, summary: str, problems: Sequence[str], mend: str = "") -> None:
         self.problems = tuple(problems)
-        lines = [summary, *(f"  {problem}" for problem in self.problems)]
+        lines = [summary, *(f"  {shortened(problem)}" for problem in self.problems)]
         super().__init__("\n".join([*lines, mend] if mend else lines))
+
+
+def shortened(line: str) -> str:
+    """Return a line without its middle if it is too long to be read, as some names make it."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]} ({len(line)} characters)"
 
 
 def brief(value: object) -> str:

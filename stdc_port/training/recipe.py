@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, field
@@ -162,7 +163,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its name, or by the path of a TOML file.
 
     Args:
-        name: one of `recipe_names()`, or a path ending in `.toml`.
+        name: one of `recipe_names()`, or a path ending in `.toml`, or in `.json` as a run stores
+            its recipe.
         overrides: as in `train.batch_size=8`; values in TOML's spelling.
 
     Raises:
@@ -190,6 +192,9 @@ def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
 
 def _read(name: str) -> dict[str, Any]:
     try:
+        if name.endswith(".json"):  # as a run stores it
+            stored: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+            return stored
         if name.endswith(".toml"):
             text = Path(name).read_text(encoding="utf-8")
         elif name in recipe_names():
@@ -201,7 +206,7 @@ def _read(name: str) -> dict[str, Any]:
                 "or the path of a .toml file"
             )
         return tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"recipe {name}: cannot be read ({error})") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,15 @@ import click
 from converters.command_line import (
     CONTEXT,
     FALLS_SHORT,
+    HOLDS,
+    INTERRUPTED,
     common_options,
     errors_as_exit_codes,
     progress_bar,
     show,
     write_json,
 )
+from stdc_port.training.stops import StoppedError
 
 EXAMPLES = """
 \b
@@ -71,7 +75,12 @@ def _told() -> Iterator[None]:
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
-        yield
+        try:
+            yield
+        except StoppedError as stopped:  # its state is saved: a request to end was met
+            click.echo(str(stopped), err=True)
+            code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
+            raise SystemExit(code) from None
 
 
 def _show(result: Any, json_path: Path | None, *, quiet: bool) -> None:
@@ -145,7 +154,14 @@ def pretrain(
 @click.option("--scratch", is_flag=True, help="Start from random weights instead.")
 @click.option("--model", type=_MODELS, help="Default: the recipe's.")
 @click.option("--output", "-o", required=True, type=_PATH, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="must",
+    default="no",
+    type=click.Choice(["must", "auto", "no"]),
+    help="Go on from the folder's newest whole checkpoint; auto: if there is one.",
+)
 @_recipe_options("generated")
 @common_options
 def finetune(
@@ -154,7 +170,7 @@ def finetune(
     scratch: bool,
     model: str | None,
     output: Path,
-    resume: bool,
+    resume: Any,
     recipe: str,
     overrides: tuple[str, ...],
     json_path: Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
@@ -100,6 +101,7 @@ def errors_as_exit_codes() -> Iterator[None]:
 
     Stopped from outside it ends in order, too: its temporary files are removed.
     """
+    escape_what_cannot_be_shown()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
@@ -115,6 +117,16 @@ def errors_as_exit_codes() -> Iterator[None]:
             raise
         extra = EXTRA_OF[error.name]
         stop(f"{error.name} is not installed; run: pip install 'stdc-port[{extra}]'")
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Print what the console's encoding has not, as a backslash and numbers.
+
+    Keys and file names may hold any character; a name that is no text has parts of none.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(command: click.Command) -> NoReturn:

@@ -24,31 +24,14 @@ or laid out as the weight of a ``linear``; the norms of a weight norm (its ``g``
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.rule_tables import TABLES, UserRule, rows_of, tables_in
 from converters.rules import ALONE, BY_KIND, NORM_KINDS
-
-# Table: the field besides the pattern, and whether it must be there.
-TABLES = {
-    "rename": ("to", True),
-    "drop": ("reason", False),
-    "kind": ("kind", True),
-    "tensor": ("kind", True),
-}
-
-
-@dataclass(frozen=True)
-class UserRule:
-    """One rule of a file: what its pattern fits, and what then holds."""
-
-    pattern: re.Pattern[str]
-    value: str
 
 
 @dataclass(frozen=True)
@@ -165,7 +148,7 @@ def read_rules(path: Path) -> UserRules:
     Raises:
         InputError: it cannot be read, or says something that is no rule.
     """
-    return from_tables(path, _tables(path))
+    return from_tables(path, tables_in(path))
 
 
 def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
@@ -177,7 +160,7 @@ def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
     for name in tables:
         if name not in TABLES:
             raise InputError(f"{where}: unknown table {name!r}; expected {', '.join(TABLES)}")
-    rules = UserRules(*(tuple(_rules(where, name, tables.get(name, []))) for name in TABLES))
+    rules = UserRules(*(tuple(rows_of(where, name, tables.get(name, []))) for name in TABLES))
     for table, known, given in (
         ("kind", BY_KIND, rules.kinds),
         ("tensor", (*ALONE, *NORM_KINDS), rules.tensors),
@@ -188,40 +171,3 @@ def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
                     f"{where}: [[{table}]] unknown kind {rule.value!r}; known: {', '.join(known)}"
                 )
     return rules
-
-
-def _tables(path: Path) -> dict[str, Any]:
-    try:
-        tomllib = importlib.import_module("tomllib")
-    except ImportError:
-        try:
-            tomllib = importlib.import_module("tomli")
-        except ImportError as error:
-            raise InputError("--rules needs Python 3.11, or the package tomli") from error
-    try:
-        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is not TOML: {error}") from error
-    return found
-
-
-def _rules(where: object, table: str, rows: Any) -> Iterator[UserRule]:
-    name, needed = TABLES[table]
-    fields = {"pattern", name} if needed else {"pattern"}
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{where}: write [[{table}]] in double brackets, once for each rule")
-    for row in rows:
-        if not fields <= set(row) <= {"pattern", name} or not all(
-            isinstance(value, str) for value in row.values()
-        ):
-            raise InputError(
-                f"{where}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
-            )
-        try:
-            pattern = re.compile(row["pattern"])
-            re.sub(pattern, row[name] if table == "rename" else "", "")
-        except (re.error, IndexError) as error:
-            raise InputError(f"{where}: [[{table}]] {row['pattern']!r}: {error}") from error
-        yield UserRule(pattern, row.get(name, f"left out by the rule {row['pattern']!r}"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from parity.backends import FloatType
+    from parity.losses import Losses
     from parity.passes import Carried
     from parity.record import CallKey
     from parity.result import ParityResult
@@ -75,6 +76,7 @@ def diagnosed(
     weights: Carried,
     inputs: tuple[np.ndarray, ...],
     training: Training | None = None,
+    losses: Losses | None = None,
 ) -> ParityResult:
     """Look for causes where something failed; what passed comes back as it is.
 
@@ -83,6 +85,7 @@ def diagnosed(
         weights: Makes copies of the networks; only read.
         inputs: The positional arguments of both.
         training: What the check 'train' did.
+        losses: What the check 'loss' compared.
     """
     if result:
         return result
@@ -100,8 +103,36 @@ def diagnosed(
     )
     again = result.layers and result.weights and right is not None
     faults = isolated(result, patient.runs, rename) if again else result
-    found = [*diagnose(faults, patient), *_of_training(faults, weights, training, patient.paths)]
+    found = [
+        *diagnose(faults, patient),
+        *_of_gradients(faults, patient, weights),
+        *_of_losses(faults, losses),
+        *_of_training(faults, weights, training, patient.paths),
+    ]
     return replace(result, diagnosis=list(dict.fromkeys(found)))
+
+
+def _of_gradients(
+    result: ParityResult, patient: Patient, weights: Carried
+) -> tuple[Diagnosis, ...]:
+    """Look where gradients stop, if it is only they that differ."""
+    backward = [layer.state for layer in result.layers if layer.phase == "backward"]
+    backward += [gradient.state for gradient in result.gradients]
+    if result.faults or all(state.passes for state in backward):
+        return ()
+    # It loads both frameworks.
+    from parity.causes.gradients.examine import Case, examine
+
+    return tuple(examine(Case(weights, patient.inputs, _precision(result), patient.paths)))
+
+
+def _of_losses(result: ParityResult, losses: Losses | None) -> list[Diagnosis]:
+    if losses is None or all(loss.state.passes for loss in result.losses):
+        return []
+    # It loads both frameworks.
+    from parity.causes.losses.examine import examine
+
+    return examine(losses, _precision(result))
 
 
 def _of_training(

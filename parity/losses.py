@@ -124,7 +124,7 @@ def _judged(
 
 
 def _errors(losses: Losses, case: LossCase, dtype: FloatType) -> Errors:
-    ours, theirs = _torch(losses.torch, case, dtype), _paddle(losses.paddle, case, dtype)
+    ours, theirs = on_torch(losses.torch, case, dtype), on_paddle(losses.paddle, case, dtype)
     values = ours[0], theirs[0]
     if len(values[0]) == len(values[1]) == 1:
         values = values[0], dict(zip(values[0], values[1].values(), strict=True))
@@ -151,17 +151,24 @@ def _gradient_error(ours: np.ndarray | None, theirs: np.ndarray | None) -> Tenso
     return alone(ours, "paddle").error if theirs is None else tensor_error(ours, theirs)
 
 
+#: The values of a loss, and its gradients by the outputs.
 Found = tuple[dict[str, np.ndarray], list["np.ndarray | None"]]
 
 
-def _torch(loss: Any, case: LossCase, dtype: FloatType) -> Found:
+def on_torch(loss: Any, case: LossCase, dtype: FloatType) -> Found:
+    """Compute torch's loss on a case, and its gradients by the outputs.
+
+    Raises:
+        NetworkError: It raised.
+    """
     import torch
 
     holder = torch.nn.Module()
     return _run(holder, loss, case, dtype)
 
 
-def _paddle(loss: Any, case: LossCase, dtype: FloatType) -> Found:
+def on_paddle(loss: Any, case: LossCase, dtype: FloatType) -> Found:
+    """Compute paddle's loss on a case; see `on_torch`."""
     import paddle
 
     with _nll_guard():

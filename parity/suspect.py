@@ -20,7 +20,7 @@ from parity.forced import forced_run
 from parity.nested import flatten, rebuilt
 from parity.pair import partners
 from parity.record import Given, Record, Value
-from parity.runs import aligned
+from parity.runs import aligned, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -169,10 +169,17 @@ def collect(
             fresh[had.path],
             ours_seen[key],
             _with_values(theirs_seen[had.key], *seen.given[key], theirs.network),
-            wanted.outputs,
+            _in_paddle_slots(wanted, had),
             had.outputs,
         )
     return found
+
+
+def _in_paddle_slots(ours: Record, theirs: Record) -> tuple[Value, ...]:
+    """Give what torch's call returned where paddle's returns the same."""
+    pairs = returned(ours, theirs)
+    values = [Value(b.slot, a.array) for _, a, b in pairs if a is not None and b is not None]
+    return tuple(values) if len(values) == len(pairs) else ours.outputs
 
 
 def _arguments(network: Any, paths: set[str], hooks: ExitStack) -> dict[CallKey, Arguments]:

@@ -6,6 +6,7 @@ stride, in elements) of a storage, and a storage is named by a persistent id.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, BY_STORAGE, DType
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
 from converters.formats.pickle_machine import Known, StateDict
@@ -88,15 +89,19 @@ def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
         InputError: the id has another form.
     """
     if not (isinstance(reference, tuple) and len(reference) >= 5 and reference[0] == "storage"):
-        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+        raise InputError(f"the persistent id {brief(reference)} names no tensor storage")
     _, kind, key, _, count = reference[:5]
     if not (isinstance(kind, Known) and isinstance(kind.value, DType)):
         raise InputError(f"storage {key!r} has no known element type")
     if not (isinstance(key, str) and isinstance(count, int) and count >= 0):
-        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+        raise InputError(f"the persistent id {brief(reference)} names no tensor storage")
     storage = storages.setdefault(key, Storage(key, kind.value, count))
     view = reference[5] if len(reference) > 5 else None
     return storage if view is None else part_of(storage, *view)
+
+
+# Bytes that an expanded tensor, which repeats its elements, may have written out.
+LARGEST_EXPANDED = 1 << 30
 
 
 def part_of(root: Storage, key: Any, offset: int, count: int) -> Storage:
@@ -130,7 +135,8 @@ def check_view(
     """Refuse a view that reaches outside its storage.
 
     Raises:
-        InputError: a size, stride or offset is negative, or the last element lies outside.
+        InputError: a size, stride or offset is negative, the last element lies outside, or few
+            elements are repeated until they fill a disk.
     """
     capacity = storage.count * storage.type.itemsize // dtype.itemsize
     steps = [(size - 1) * step for size, step in zip(shape, stride, strict=True)]
@@ -139,6 +145,11 @@ def check_view(
         raise InputError(
             f"a tensor of shape {shape}, stride {stride}, offset {offset} reaches outside its "
             f"storage {storage.key!r} of {capacity} elements; the file is damaged, get it again"
+        )
+    if math.prod(shape) * dtype.itemsize > max(LARGEST_EXPANDED, capacity * dtype.itemsize):
+        raise InputError(
+            f"a tensor of shape {shape} repeats the {capacity} of storage {storage.key!r}; "
+            "written out it would fill a disk: refused"
         )
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converters.rules import PARAMETER, PROJECTIONS
+from converters.layouts.signs import INSTANCE, NAMES, SIGNS, Sign
+from converters.rules import PARAMETER
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -27,63 +28,6 @@ class Evidence:
     doubt: str = ""
     firm: bool = False
     confirmed: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Sign:
-    """Names of tensors that tell a kind.
-
-    Attributes:
-        names: regular expressions; each must fit a name.
-        kind: what they tell.
-        framework: whose keys they are, '' for both.
-        alone: nothing else may be there.
-        doubt: what else has such names; '' where nothing has.
-    """
-
-    names: tuple[str, ...]
-    kind: str
-    framework: str = ""
-    alone: bool = False
-    doubt: str = ""
-
-
-# The first that fits counts.
-SIGNS = (
-    Sign(("running_var",), "batch_norm"),
-    Sign(("in_proj_weight",), "attention", "torch"),
-    Sign(tuple(f"{name}_weight" for name in PROJECTIONS), "attention", "torch"),
-    Sign(tuple(rf"{name}\.weight" for name in PROJECTIONS), "attention", "paddle"),
-    Sign((r"weight_ih_l\d+(_reverse)?",), "recurrent"),
-    Sign(
-        (r"\d+\.cell.*",),
-        "recurrent",
-        "paddle",
-        doubt="a list of layers with a cell each has such names too; the cells are then of kind "
-        "recurrent_cell",
-    ),
-    Sign(("weight_ih", "weight_hh"), "recurrent_cell"),
-    Sign(
-        ("scale", "bias"),
-        "instance_norm",
-        "paddle",
-        alone=True,
-        doubt="a layer of one's own may have such tensors, called scale in torch too",
-    ),
-    Sign(("_weight",), "prelu", "paddle", alone=True),
-)
-# An instance norm that keeps statistics has a batch norm's tensors; only its name may tell.
-_INSTANCE = re.compile(r"inst(ance)?_?norm.*|in_?\d*|.*_inst(ance)?_?norm.*", re.IGNORECASE)
-# What a layer's name says where its tensors say nothing. Last resort, never silent.
-NAMES = (
-    (re.compile(r"emb|wte|wpe|token|vocab|lookup", re.IGNORECASE), "embedding"),
-    (
-        re.compile(
-            r"fc|linear|proj|head|classifier|dense|mlp|lin\d|query|key|value", re.IGNORECASE
-        ),
-        "linear",
-    ),
-)
 
 
 def evidence(own: Shapes, framework: str) -> Evidence:
@@ -186,7 +130,7 @@ def one_axis(bias: Shape | None, framework: str) -> Evidence:
 
 def keeps_statistics(path: str, own: Shapes) -> Evidence:
     """Return what a torch layer with running statistics is: a batch norm, if nothing objects."""
-    if _INSTANCE.fullmatch(path.rpartition(".")[2]):
+    if INSTANCE.fullmatch(path.rpartition(".")[2]):
         doubt = "by its name it is an InstanceNorm with running statistics, which Paddle has not"
         return Evidence("batch_norm", doubt)
     if "weight" not in own:

@@ -7,11 +7,9 @@ assumption, and named as one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 from converters.layouts import Layer, Layout, join
 from converters.layouts.evidence import (
@@ -25,35 +23,23 @@ from converters.layouts.evidence import (
     named,
     weight_of,
 )
+from converters.layouts.grouping import Kinds, grouped
+from converters.layouts.sibling_rows import rows_of, unexplained
+from converters.layouts.signs import CONV1D
+from converters.layouts.torch_shapes import torch_shapes
 from converters.rules import (
     BY_KIND,
     NORM_KINDS,
     PARAMETER,
     PROJECTIONS,
-    RULES,
     TensorRule,
-    direction_of,
-    norms_shape,
-    parameters,
-    reparametrised,
 )
 from converters.transforms import TRANSFORMS
 
-PRUNED = "_mask"
 # Whose matrices lie as the other framework's Linear does.
 TURNED = {"torch": "a Conv1D of transformers", "paddle": "a Linear of paddle.compat"}
 # No kind: whoever is shown it has to choose.
 CHOOSE = "linear or embedding"
-
-
-class Kinds(Protocol):
-    """Whoever knows kinds of layers by path, and of lone tensors by key."""
-
-    def kind_of(self, path: str) -> str | None:
-        """Return a layer's kind, None if unknown."""
-
-    def tensor_kind(self, key: str) -> str | None:
-        """Return the kind of a tensor of a user's own layer, None if unknown."""
 
 
 def layout_of(shapes: Shapes, *, framework: str, kinds: Kinds) -> Layout:
@@ -77,48 +63,6 @@ def twins_in(layers: Iterable[Layer]) -> Iterator[tuple[str, str]]:
             names = [name for row in rows for name in row.names("paddle")]
             for twin, name in twins(names).items():
                 yield join(layer.path, twin), join(layer.path, name)
-
-
-def grouped(shapes: Shapes, framework: str, kinds: Kinds) -> dict[str, dict[str, Shape]]:
-    """Return the shapes by layer and name in it."""
-    layers: dict[str, dict[str, Shape]] = {}
-    for key, shape in shapes.items():
-        path, name = owner_of(key, shapes, framework, kinds)
-        layers.setdefault(path, {})[name] = shape
-    return layers
-
-
-# Names of tensors that hold a dot belong to the layer in front.
-_PARAMETRIZED = re.compile(r"(?:(.*)\.)?(parametrizations\.\w+\.(?:original[01]?|0\._[uv]))")
-_INNER = {
-    rule.kind: re.compile(rf"(?:(?P<path>.*)\.)?(?P<name>{rule.inner})")
-    for rule in RULES
-    if rule.inner
-}
-
-
-def owner_of(key: str, shapes: Shapes, framework: str, kinds: Kinds) -> tuple[str, str]:
-    """Return the path of the layer that a key belongs to, and the tensor's name in it."""
-    if match := _PARAMETRIZED.fullmatch(key):
-        return match[1] or "", match[2]
-    path, _, name = key.rpartition(".")
-    for kind, pattern in _INNER.items():
-        match = pattern.fullmatch(key) if framework == "paddle" else None
-        if match is not None:
-            outer = match["path"] or ""
-            said = kinds.kind_of(outer)
-            told = kind == "recurrent" and said is None and kinds.kind_of(path) is None
-            if said == kind or (told and is_recurrent(outer, shapes)):
-                return outer, match["name"]
-    return path, name
-
-
-def is_recurrent(path: str, shapes: Shapes) -> bool:
-    """Return whether a path of Paddle's holds the cells of a recurrent layer and nothing else."""
-    root = f"{path}." if path else ""
-    inside = [key.removeprefix(root) for key in shapes if key.startswith(root)]
-    cells = re.compile(rf"{BY_KIND['recurrent'].inner}|\w+")
-    return all(map(cells.fullmatch, inside))
 
 
 @dataclass(frozen=True)
@@ -195,30 +139,44 @@ class _Siblings:
         weight = weight_of(own) or ()
         if found.kind == PARAMETER.kind and not open_:
             return Evidence(PARAMETER.kind)
-        if found.kind == "linear" and len(set(weight)) == 1 and self.square_doubt:
-            return Evidence(found.kind, f"its weight is square, and {self.square_doubt}")
+        if found.kind == "linear" and len(set(weight)) == 1 and (why := self.square_doubt(path)):
+            return Evidence(found.kind, f"its weight is square, and {why}")
         if found.kind == "batch_norm" and self.framework == "torch":
             return keeps_statistics(path, own)
         return found
 
-    @cached_property
-    def square_doubt(self) -> str:
-        """What leaves the order of axes of the file's square matrices open, '' if nothing does.
+    def square_doubt(self, path: str) -> str:
+        """Return what leaves the order of axes of a square matrix open, '' if nothing does.
 
         Others with a bias tell it: in torch a Conv1D of transformers has Paddle's order.
         """
-        usual = any("in_proj_weight" in own for own in self.tensors.values())
-        for path, own in self.tensors.items():
-            weight, bias = weight_of(own) or (), own.get("bias")
-            if is_turned(weight, bias, self.framework):
-                return f"other layers have the order of {path!r}"
-            usual = usual or is_usual(weight, bias, self.framework)
-        if usual:
+        if self.turned:
+            return f"other layers have the order of {self.turned[0]!r}"
+        if self.framework == "torch" and CONV1D.fullmatch(path):
+            so_called = any(map(CONV1D.fullmatch, self.usual))
+            return "" if so_called else f"by its name it is {TURNED['torch']}"
+        packed = any("in_proj_weight" in own for own in self.tensors.values())
+        if self.usual or packed:
             return ""
         return (
             f"no other layer tells that the file has the axes of {self.framework}'s own Linear; "
             f"{TURNED[self.framework]} has the other order"
         )
+
+    @cached_property
+    def turned(self) -> list[str]:
+        """The layers whose matrix has the axes of the other framework's Linear."""
+        return [path for path in self.tensors if is_turned(*self.matrix(path), self.framework)]
+
+    @cached_property
+    def usual(self) -> list[str]:
+        """The layers whose matrix has the axes of the framework's own Linear."""
+        return [path for path in self.tensors if is_usual(*self.matrix(path), self.framework)]
+
+    def matrix(self, path: str) -> tuple[Shape, Shape | None]:
+        """Return the shapes of a layer's weight, () if it has none, and of its bias."""
+        own = self.tensors[path]
+        return weight_of(own) or (), own.get("bias")
 
     def could_be(self, kind: str, path: str) -> bool:
         """Return whether a layer's tensors have as many axes as a kind needs."""
@@ -249,56 +207,3 @@ class _Siblings:
             if place and whole and self.is_attention(outer + ours) and self.is_attention(beside):
                 return f"{outer}{theirs}.{inner}".rstrip(".")
         return path
-
-
-def unexplained(path: str, kind: str, name: str, extra: list[str]) -> str:
-    """Return why a tensor that a kind of layer does not have is an assumption."""
-    if any(one.endswith(PRUNED) for one in extra):
-        mend = "it is pruned; make that permanent first (torch.nn.utils.prune.remove)"
-        return f"{path!r} is of kind {kind}, and {name!r} is copied as it is; {mend}"
-    return f"{path!r} is of kind {kind}, and {name!r}, which that has not, is copied"
-
-
-def rows_of(kind: str, own: Shapes, framework: str) -> tuple[tuple[TensorRule, ...], list[str]]:
-    """Return the rows of a layer, and the names that its kind does not know; they are copied."""
-    if kind == PARAMETER.kind:
-        return parameters(list(own)), []
-    rule = BY_KIND[kind]
-    rows = [
-        row
-        for general in rule.rows_for(own, framework)
-        for row in reparametrised(general, own, framework)
-    ]
-    twins = set(rule.twins(list(own))) if rule.twins and framework == "paddle" else set()
-    # Running statistics stand under torch's names already.
-    known = {name for row in rows for name in (row.torch, *row.also, *row.names(framework))}
-    extra = [name for name in own if name not in known | twins]
-    return (*rows, *parameters(extra)), extra
-
-
-def torch_shapes(
-    rows: tuple[TensorRule, ...], own: Shapes, framework: str
-) -> Iterator[tuple[str, Shape]]:
-    """Yield the shape that each tensor has in torch."""
-    for row in rows:
-        name = next((name for name in (*row.names(framework), row.torch) if name in own), None)
-        if name is None:
-            if row.paddle is None and framework == "paddle" and not row.refused:
-                yield row.torch, ()
-        elif framework == "torch":
-            yield row.torch, own[name]
-        else:
-            yield row.torch, torch_shape(row, rows, own, name)
-
-
-def torch_shape(row: TensorRule, rows: tuple[TensorRule, ...], own: Shapes, name: str) -> Shape:
-    """Return the shape that a tensor of a Paddle layer has in torch."""
-    back = TRANSFORMS[row.transform].back
-    if back is not None:
-        return back(own[name])
-    if not row.norms:
-        return own[name]
-    tensor = direction_of(row, rows)
-    along = TRANSFORMS[tensor.transform].back
-    direction = own[str(tensor.paddle)]
-    return norms_shape(own[name], along(direction) if along else direction, row.axis)

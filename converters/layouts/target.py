@@ -6,7 +6,7 @@ The network is only asked for its layers and its state dict; no framework is imp
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from converters.errors import InputError
 from converters.layouts import Layer, Layout, Tie, join
 from converters.layouts.network import (
-    Shape,
     blank_rows,
     broken_limits,
     framework_of,
@@ -23,18 +22,15 @@ from converters.layouts.network import (
     state_of,
     unwrapped,
 )
+from converters.layouts.target_rows import doubted, known_rows
+from converters.layouts.torch_shapes import torch_shapes
 from converters.rules import (
     PARAMETER,
     LayerRule,
     TensorRule,
-    axis_of,
-    direction_of,
-    norms_shape,
     parameters,
-    reparametrised,
     rule_for_class,
 )
-from converters.transforms import TRANSFORMS
 
 
 def layout_of(network: Any) -> Layout:
@@ -111,12 +107,7 @@ class _Walk:
         self, path: str, other: str, holder: Any, rule: LayerRule, inside: list[str]
     ) -> None:
         shapes = {name: tuple(self.state[join(path, name)].shape) for name in inside}
-        rows = tuple(
-            row
-            for general in rule.rows_for(shapes, self.framework)
-            for row in reparametrised(general, shapes, self.framework)
-        )
-        rows = tuple(self.along(holder, row, rows, shapes) for row in rows)
+        rows = known_rows(holder, rule, shapes, self.framework)
         named = {name for row in rows for name in row.names(self.framework)}
         twins = rule.twins(inside) if rule.twins and self.framework == "paddle" else {}
         extra = sorted(set(shapes) - named - set(twins))
@@ -126,12 +117,13 @@ class _Walk:
                 f"{join(path, extra[0])!r}: {type(holder).__name__} of {self.framework} has no "
                 "such tensor by itself, and what put it there is unknown; remove it first"
             )
-        rows += tuple(self.doubted(path, row) for row in parameters(extra))
+        own = parameters(extra)
+        rows += tuple(doubted(path, self.state[join(path, row.torch)], row) for row in own)
         torch_path, paddle_path = (path, other) if self.framework == "torch" else (other, path)
         layer = Layer(
             torch_path,
             rule.kind,
-            dict(self.torch_shapes(holder, rows, shapes)),
+            dict(torch_shapes(rows, shapes, self.framework, holder)),
             tuple(self.settled(path, row) for row in rows),
             None if torch_path == paddle_path else paddle_path,
             tuple(broken_limits(holder, rule, self.framework, path)),
@@ -142,35 +134,6 @@ class _Walk:
             self.claimed.add(join(path, twin))
             self.aliases["paddle"][join(path, twin)] = join(path, cell)
 
-    def along(
-        self,
-        holder: Any,
-        row: TensorRule,
-        rows: tuple[TensorRule, ...],
-        shapes: Mapping[str, Shape],
-    ) -> TensorRule:
-        """Return the row of a tensor's norms with the axis along which they run."""
-        axis = axis_of(holder, row) if row.norms else None
-        if axis is None:
-            return row
-        tensor = direction_of(row, rows)
-        axis %= len(shapes[tensor.names(self.framework)[0]])
-        turned = self.framework == "paddle" and tensor.transform == "transpose"
-        return replace(row, axis=1 - axis if turned else axis)
-
-    def doubted(self, path: str, row: TensorRule) -> TensorRule:
-        """Return the row of a layer's own tensor, with a doubt where a transposed one would fit."""
-        value = self.state[key := join(path, row.torch)]
-        shape = tuple(value.shape)
-        if len(shape) != 2 or shape[0] != shape[1] or "float" not in str(value.dtype):
-            return row
-        doubt = (
-            f"{key!r} {list(shape)} is copied as it is; what its layer does with it is unknown, "
-            "and transposed it would fit too; say in --rules, under [[tensor]], whether it is of "
-            "kind parameter or linear"
-        )
-        return replace(row, doubt=doubt)
-
     def settled(self, path: str, row: TensorRule) -> TensorRule:
         """Return a row that says whether Paddle keeps zeros there which it does not train."""
         keys = [join(path, name) for name in row.names(self.framework)]
@@ -178,35 +141,6 @@ class _Walk:
             getattr(self.state[key], "stop_gradient", False) for key in keys if key in self.state
         ]
         return replace(row, made=row.made or (row.zero and bool(fixed) and all(fixed)))
-
-    def torch_shapes(
-        self, holder: Any, rows: tuple[TensorRule, ...], shapes: Mapping[str, Shape]
-    ) -> Iterator[tuple[str, Shape]]:
-        for row in rows:
-            names = row.names(self.framework)
-            if not names and not row.refused:
-                yield row.torch, ()
-            elif names and names[0] in shapes:
-                yield row.torch, self.torch_shape(holder, row, rows, shapes)
-
-    def torch_shape(
-        self,
-        holder: Any,
-        row: TensorRule,
-        rows: tuple[TensorRule, ...],
-        shapes: Mapping[str, Shape],
-    ) -> Shape:
-        shape = shapes[row.names(self.framework)[0]]
-        if self.framework == "torch":
-            return shape
-        back = TRANSFORMS[row.transform].back
-        if back is not None:
-            return back(shape)
-        if not row.norms:
-            return tuple(getattr(holder, row.size, shape))
-        tensor = direction_of(row, rows)
-        along, direction = TRANSFORMS[tensor.transform].back, shapes[str(tensor.paddle)]
-        return norms_shape(shape, along(direction) if along else direction, row.axis)
 
     def without_second_names(self, layer: Layer) -> Layer:
         """Return a layer without the tensors that an earlier layer has, which become aliases."""

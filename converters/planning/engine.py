@@ -6,15 +6,13 @@ It knows no layouts; those are in :mod:`converters.rules`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from converters.checkpoint import LazyTensor
-from converters.entries import Entry, single
-from converters.layouts import Layer, Layout, Tie, join
-from converters.planning.doubts import blanked_row, doubtful_axis, doubtful_norms, one_sided
+from converters.entries import Entry
+from converters.layouts import Layer, Layout, Tie
+from converters.planning.doubts import doubtful_norms, one_sided
 from converters.planning.passage import Passage
+from converters.planning.rows import Rows
 from converters.planning.second_names import (
     alias,
     second_names,
@@ -23,7 +21,6 @@ from converters.planning.second_names import (
 )
 from converters.planning.source import Source
 from converters.rules import TensorRule
-from converters.transforms import TRANSFORMS
 
 
 def plan_entries(
@@ -37,10 +34,12 @@ def plan_entries(
         dtype: element type of floating-point tensors in the target, or ``keep``.
         to: the target framework.
     """
-    planner = _Planner(source, layout, Passage(source.framework, to, dtype))
+    passage, problems = Passage(source.framework, to, dtype), list[str]()
+    rows = Rows(source, layout, passage, problems)
+    planner = _Planner(source, layout, passage, rows, problems)
     entries = tuple(planner.entries())
     # Several layers may share one assumption.
-    return entries, tuple(dict.fromkeys(planner.problems))
+    return entries, tuple(dict.fromkeys(problems))
 
 
 @dataclass
@@ -50,7 +49,8 @@ class _Planner:
     source: Source
     layout: Layout
     passage: Passage
-    problems: list[str] = field(default_factory=list)
+    rows: Rows
+    problems: list[str]
     used: set[str] = field(default_factory=set)
 
     def entries(self) -> Iterator[Entry]:
@@ -70,157 +70,25 @@ class _Planner:
     def dropped(self) -> Iterator[Entry]:
         for name, reason in self.source.dropped.items():
             self.used.add(name)
-            yield self.drop((name,), reason)
+            yield self.rows.drop((name,), reason)
 
     def row(self, layer: Layer, row: TensorRule) -> Iterator[Entry]:
-        sources, targets = self.source_names(layer, row), layer.keys(row, self.passage.to)
+        sources, targets = self.rows.source_names(layer, row), layer.keys(row, self.passage.to)
         present = [name for name in sources if name in self.source.names]
         present = [name for name in present if name not in self.source.dropped]
         self.used.update(present)
         if present and len(present) == len(sources):
-            yield from self.found(layer, row, sources, targets)
+            yield from self.rows.found(layer, row, sources, targets)
             return
         if not present and (tie := self.stand_in(layer, row)):
-            names = self.source_names(tie.layer, tie.row)
+            names = self.rows.source_names(tie.layer, tie.row)
             self.used.update(names)
-            yield from self.found(tie.layer, tie.row, names, targets)
+            yield from self.rows.found(tie.layer, tie.row, names, targets)
             return
         for name in present:
-            yield self.drop((name,), "the other parts of the tensor are missing")
+            yield self.rows.drop((name,), "the other parts of the tensor are missing")
         if row.torch in layer.shapes and (targets or present):
-            yield from self.gap(layer, row, [name for name in sources if name not in present])
-
-    def source_names(self, layer: Layer, row: TensorRule) -> tuple[str, ...]:
-        names = layer.keys(row, self.passage.origin)
-        if self.passage.origin == "torch":
-            for spelling in (join(layer.path, name) for name in row.also):
-                if names[0] not in self.source.names and spelling in self.source.names:
-                    return (spelling,)
-        return names
-
-    def gap(self, layer: Layer, row: TensorRule, sources: list[str]) -> Iterator[Entry]:
-        """Yield the entry of a target's tensor that the source does not have."""
-        targets, expected = layer.keys(row, self.passage.to), layer.shapes[row.torch]
-        shape = self.passage.target_shape(row, expected)
-        if layer.spare:
-            whole = "int64" if row.paddle is None else self.dtype_of(self.layout.layers[0])
-            written = whole if layer.filled else ""
-            yield Entry(None, single(targets), "missing", shape, written, layer.spare)
-        elif row.paddle is None and not row.refused:
-            count = self.source.checkpoint.counters.get(targets[0])
-            how = "set to 0" if count is None else "as the file carries it along"
-            reason = f"{row.reason}; {how}"
-            yield Entry(None, targets[0], "missing", shape, "int64", reason, value=count or 0)
-        elif row.made and (dtype := self.dtype_of(layer)):
-            reason = "the source's layer has none, which computes as zeros do"
-            yield Entry(None, single(targets), "missing", shape, dtype, reason)
-        else:
-            needed = ", ".join(map(repr, targets))
-            why = f" ({row.reason})" if row.refused else ""
-            named = ", ".join(repr(self.source.spelt(name)) for name in sources) or "a tensor"
-            self.problems.append(f"missing: {named}, needed for {needed}{why}")
-            reason = "the source has no such tensor"
-            yield Entry(None, single(targets), "missing", shape, "", reason)
-
-    def dtype_of(self, layer: Layer) -> str:
-        """Return the element type that a layer's tensors will have, '' if it has none."""
-        for row in layer.rows:
-            for name in self.source_names(layer, row):
-                if name in self.source.names:
-                    return self.passage.target_type(self.source.tensor(name)).name
-        return ""
-
-    def found(
-        self, layer: Layer, row: TensorRule, sources: tuple[str, ...], targets: tuple[str, ...]
-    ) -> Iterator[Entry]:
-        """Yield the entries of tensors that the source has."""
-        tensors = [self.source.tensor(name) for name in sources]
-        expected = layer.shapes.get(row.torch)
-        if not targets:
-            if row.refused:
-                self.problems.append(f"{self.source.names[sources[0]]!r}: {row.reason}")
-            yield self.drop(sources, row.reason)
-        elif expected is None and row.zero and all(is_zero(tensor) for tensor in tensors):
-            yield self.drop(sources, "all zero, and the target's layer has none")
-        elif self.fits(row, sources, targets, expected):
-            self.problems.extend(blanked_row(self.source, layer, row, sources[0]))
-            self.problems.extend(doubtful_axis(self.source, layer, row))
-            if row.doubt and self.passage.origin != self.passage.to:
-                self.problems.append(f"assumed: {row.doubt}")
-            yield self.carried(row, sources, targets, expected or ())
-        else:
-            yield self.drop(sources, "its shape or type does not fit the target's")
-            if expected is not None:
-                shape = self.passage.target_shape(row, expected)
-                reason = "the source's tensor does not fit"
-                yield Entry(None, single(targets), "missing", shape, "", reason)
-
-    def fits(
-        self,
-        row: TensorRule,
-        sources: tuple[str, ...],
-        targets: tuple[str, ...],
-        expected: tuple[int, ...] | None,
-    ) -> bool:
-        """Return whether tensors have the shape that a row needs; if not, say so."""
-        tensors = [self.source.tensor(name) for name in sources]
-        wanted = None if expected is None else self.passage.source_shape(row, expected)
-        odd = [
-            (name, one) for name, one in zip(sources, tensors, strict=True) if one.shape != wanted
-        ]
-        for name, tensor in odd:
-            self.problems.append(
-                f"{self.source.names[name]!r}: shape {list(tensor.shape)}, expected "
-                + (str(list(wanted)) if wanted is not None else "no such tensor")
-                + f" for {single(targets)!r}"
-            )
-        types = {tensor.dtype for tensor in tensors}
-        if len(types) > 1:
-            names = ", ".join(repr(self.source.names[name]) for name in sources)
-            self.problems.append(f"{names}: merged, but of types {', '.join(sorted(types))}")
-        return not odd and len(types) == 1
-
-    def carried(
-        self,
-        row: TensorRule,
-        sources: tuple[str, ...],
-        targets: tuple[str, ...],
-        expected: tuple[int, ...],
-    ) -> Entry:
-        keys = tuple(self.source.names[name] for name in sources)
-        inverse, shape = self.passage.inverse, self.passage.target_shape(row, expected)
-        row = self.passage.applied(row)
-        if inverse and TRANSFORMS[row.transform].undo is None:
-            self.problems.append(
-                f"{keys[0]!r}: {row.transform} has no way back ({row.reason}); "
-                "convert into a network with plain BN, variant 'authors-bn'"
-            )
-            row = replace(row, transform="copy")
-        tensor = self.source.tensor(sources[0])
-        action = TRANSFORMS[row.transform].called(inverse=inverse)
-        if action == "copy" and targets != keys:
-            action = "rename"
-        dtype = self.passage.target_type(tensor)
-        moved = action not in ("copy", "rename") or shape != tensor.shape
-        reason = row.reason if moved or row.transform == "copy" else ""
-        if dtype.name != tensor.dtype:
-            how = "rounded" if dtype.itemsize <= tensor.type.itemsize else "widened"
-            reason = "; ".join(filter(None, (reason, f"{tensor.dtype} {how} to {dtype.name}")))
-        return Entry(
-            single(keys),
-            single(targets),
-            action,
-            shape,
-            dtype.name,
-            reason,
-            row.transform,
-            inverse,
-        )
-
-    def drop(self, sources: tuple[str, ...], reason: str) -> Entry:
-        keys = tuple(self.source.names[name] for name in sources)
-        tensor = self.source.tensor(sources[0])
-        return Entry(single(keys), None, "drop", tensor.shape, tensor.dtype, reason)
+            yield from self.rows.gap(layer, row, [name for name in sources if name not in present])
 
     def second_names(self) -> Iterator[Entry]:
         """Yield the entries of second names: those that the source has and those of the target."""
@@ -237,7 +105,7 @@ class _Planner:
         """Return a second name under which the source holds a tensor, None if it does not."""
         to = self.passage.to
         for tie in self.layout.ties:
-            names = self.source_names(tie.layer, tie.row)
+            names = self.rows.source_names(tie.layer, tie.row)
             if tie.owner.keys(tie.owned, to) == layer.keys(row, to) and self.open(names):
                 return tie
         return None
@@ -254,8 +122,8 @@ class _Planner:
         """
         ties = self.layout.ties if self.passage.origin != self.passage.to else ()
         for tie in (one for one in ties if not one.alike):
-            seconds = self.source_names(tie.layer, tie.row)
-            firsts = self.source_names(tie.owner, tie.owned)
+            seconds = self.rows.source_names(tie.layer, tie.row)
+            firsts = self.rows.source_names(tie.owner, tie.owned)
             if self.open(seconds) and set(firsts) <= self.source.names.keys():
                 self.used.update(seconds)
                 entry, problem = through_rules(self.source, self.passage, tie, seconds, firsts)
@@ -270,9 +138,4 @@ class _Planner:
             f"unaccounted for: {self.source.names[name]!r} {list(tensor.shape)} {tensor.dtype} is "
             f"in the source and nowhere in {self.layout.arch}"
         )
-        return self.drop((name,), "nowhere in the target network")
-
-
-def is_zero(tensor: LazyTensor) -> bool:
-    """Return whether all elements of a tensor are zero; reads it."""
-    return not np.any(tensor.load())
+        return self.rows.drop((name,), "nowhere in the target network")

@@ -16,7 +16,7 @@ from parity.causes.operations import SHAPES, SOFTMAXES, canonical, cause_of, des
 from parity.functional.replay import RETURN, Edit, Handed, computed, equal, handed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from parity.functional.trace import Operation, Tensor, Trace
 
@@ -98,9 +98,6 @@ class _State:
 
 def explain(ours: Trace, theirs: Trace) -> list[Finding]:
     """Find the operations that make paddle's forward differ; empty if no edits mend it."""
-    order = _order(ours, theirs)
-    if order is not None:
-        return [order]
     state, findings = _State(ours, theirs, Edit()), list[Finding]()
     for _ in range(DEEPEST):
         if state.wrong is None:
@@ -113,20 +110,49 @@ def explain(ours: Trace, theirs: Trace) -> list[Finding]:
     return merged(findings) if state.wrong is None else []
 
 
-def _order(ours: Trace, theirs: Trace) -> Finding | None:
-    """Children that are called in another order, or in each other's place."""
+@dataclass(frozen=True)
+class Order:
+    """Children that are called in each other's places.
+
+    Attributes:
+        finding: The first of them.
+        places: Whose place each has, by path.
+        certain: The first of them is given what torch gives another one there, and not its own.
+    """
+
+    finding: Finding
+    places: Mapping[str, str]
+    certain: bool
+
+
+def order(ours: Trace, theirs: Trace) -> Order | None:
+    """Find children that are called in another order, or in each other's places.
+
+    None where all of them are given what torch gives them: then the order is of no account.
+    """
     mine, others = (
         [operation for operation in trace.operations if operation.child] for trace in (ours, theirs)
     )
     paths, found = ([operation.child for operation in some] for some in (mine, others))
     if paths == found or sorted(paths) != sorted(found):
         return None
-    places = [n for n, (a, b) in enumerate(zip(paths, found, strict=True)) if a != b]
-    first = places[0]
+    if all(one.right for one in handed(ours, theirs, {}) if one.child):
+        return None
+    wrong = [n for n, (a, b) in enumerate(zip(paths, found, strict=True)) if a != b]
+    first = wrong[0]
     alike = mine[first].name == others[first].name
     listed = paths[first].rpartition(".")[2].isdecimal()
-    cause = "layer-exchanged" if len(places) == 2 and alike and not listed else "layer-order"
-    return Finding(cause, others[first], mine[first])
+    cause = "layer-exchanged" if len(wrong) == 2 and alike and not listed else "layer-order"
+    own = mine[paths.index(found[first])]
+    certain = _same_values(mine[first], others[first]) and not _same_values(own, others[first])
+    finding = Finding(cause, others[first], mine[first])
+    return Order(finding, dict(zip(found, paths, strict=True)), certain)
+
+
+def _same_values(one: Operation, other: Operation) -> bool:
+    values = ([t.array for t in call.given if t.array.dtype.kind != "b"] for call in (one, other))
+    ours, theirs = values
+    return len(ours) == len(theirs) and all(map(equal, ours, theirs))
 
 
 def _mended(state: _State) -> tuple[_State, list[Finding]] | None:
@@ -268,7 +294,7 @@ def _among(array: np.ndarray, values: list[np.ndarray]) -> bool:
 
 
 def _substitution(state: _State, place: int, found: Operation, wanted: Operation) -> _Trial:
-    cause = cause_of(found, wanted, state.theirs)
+    cause = cause_of(found, wanted, state.theirs, state.given(place, found))
     return _Trial(Edit({place: wanted.outputs[0].array}), Finding(cause, found, wanted))
 
 

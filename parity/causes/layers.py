@@ -49,6 +49,8 @@ class Difference:
         for name in self.setting.paddle:
             if hasattr(layer, name):
                 setattr(layer, name, self.wanted)
+        if self.setting.keyword == "num_heads":
+            layer.head_dim = layer.embed_dim // self.wanted
         return layer
 
     def __str__(self) -> str:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.causes.paddle_names import ROWS
+from parity.functional.replay import equal
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from parity.functional.trace import Operation, Trace
 
 _NAMES = {
@@ -49,15 +54,13 @@ REDUCTIONS = frozenset(
 POOLS = frozenset(f"{kind}_pool{n}d" for kind in ("avg", "max", "lp") for n in (1, 2, 3))
 SHAPES = frozenset({"reshape", "transpose"})
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "scale"})
+SCALES = frozenset({"mul", "div", "scale"})
 DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN", "SimpleRNN"})
 _ALIKE = {
-    "concat": "concat-order",
     "gelu": "gelu-approximate",
-    "pad": "pad-order",
     "reshape": "reshape-order",
     "transpose": "reshape-order",
-    "matmul": "operands-exchanged",
     **dict.fromkeys(ACTIVATIONS - {"gelu"}, "activation-slope"),
     **dict.fromkeys(SOFTMAXES, "softmax-axis"),
     **dict.fromkeys(DROPOUTS, "dropout-on"),
@@ -75,8 +78,20 @@ def canonical(operation: Operation) -> str:
     return _NAMES.get(name, name)
 
 
-def cause_of(found: Operation | None, wanted: Operation | None, theirs: Trace) -> str:
-    """Name what it means that paddle has one operation where torch has another."""
+def cause_of(
+    found: Operation | None,
+    wanted: Operation | None,
+    theirs: Trace,
+    given: Sequence[np.ndarray] = (),
+) -> str:
+    """Name what it means that paddle has one operation where torch has another.
+
+    Args:
+        found: Paddle's; None where it has none.
+        wanted: Torch's; None where it has none.
+        theirs: Paddle's forward.
+        given: What paddle's operation is given, once everything before is right.
+    """
     if found is None:
         assert wanted is not None  # noqa: S101 - one of the two is there
         return _dropped(wanted)
@@ -85,12 +100,19 @@ def cause_of(found: Operation | None, wanted: Operation | None, theirs: Trace) -
         return "dropout-on" if name in DROPOUTS else "function-added"
     one, other = canonical(found), canonical(wanted)
     if one in ARITHMETIC and other in ARITHMETIC:
-        return _arithmetic(found, theirs)
-    return _alike(one, found, wanted, theirs) if one == other else _unlike(one, other)
+        return _arithmetic(found, wanted, theirs)
+    return _alike(one, found, wanted, theirs, given) if one == other else _unlike(one, other)
 
 
-def _alike(name: str, found: Operation, wanted: Operation, theirs: Trace) -> str:
+def _alike(
+    name: str, found: Operation, wanted: Operation, theirs: Trace, given: Sequence[np.ndarray]
+) -> str:
     """Name a difference between two operations of one name."""
+    if name in ("concat", "matmul"):
+        return _operands(name, given, [tensor.array for tensor in wanted.given])
+    if name == "pad":
+        one, other = (list(named_arguments(side).get("pad", ())) for side in (found, wanted))
+        return "pad-order" if one != other and sorted(one) == sorted(other) else "pad-different"
     if name == "interpolate":
         return _resize(found, wanted)
     if name == "where":
@@ -98,6 +120,18 @@ def _alike(name: str, found: Operation, wanted: Operation, theirs: Trace) -> str
     if name == "getitem":
         return _taken(found, theirs)
     return _ALIKE.get(name, "argument-different")
+
+
+def _operands(name: str, found: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> str:
+    """Tell whether an operation is given the same in another order."""
+    if len(found) != len(wanted):
+        return "argument-different"
+    if all(map(equal, found, wanted)):
+        return "concat-axis" if name == "concat" else "argument-different"
+    places = [[n for n, one in enumerate(wanted) if equal(one, other)] for other in found]
+    if sorted(place[0] for place in places if place) != list(range(len(wanted))):
+        return "argument-different"
+    return "concat-order" if name == "concat" else "operands-exchanged"
 
 
 def _unlike(one: str, other: str) -> str:
@@ -121,7 +155,9 @@ def _dropped(wanted: Operation) -> str:
         return "reshape-order"
     if name in ("add", "mul") and len(wanted.given) > 1:
         return "branch-dropped"
-    return "scale-different" if name in ARITHMETIC else "function-dropped"
+    if name in ARITHMETIC:
+        return "scale-different" if name in SCALES else "arithmetic-different"
+    return "function-dropped"
 
 
 def _resize(found: Operation, wanted: Operation) -> str:
@@ -154,11 +190,14 @@ def _taken(found: Operation, theirs: Trace) -> str:
     return "crop-shifted"
 
 
-def _arithmetic(found: Operation, theirs: Trace) -> str:
+def _arithmetic(found: Operation, wanted: Operation, theirs: Trace) -> str:
     given = {tensor.identity for tensor in theirs.given}
     first = found.given and found.given[0].identity in given
     image = bool(first) and found.given[0].array.ndim == 4 and found.given[0].array.shape[1] <= 4
-    return "input-normalisation" if image else "scale-different"
+    if image:
+        return "input-normalisation"
+    scales = {canonical(found), canonical(wanted)} <= SCALES
+    return "scale-different" if scales else "arithmetic-different"
 
 
 def named_arguments(operation: Operation) -> dict[str, Any]:
@@ -168,7 +207,10 @@ def named_arguments(operation: Operation) -> dict[str, Any]:
         assert operation.function is not None  # noqa: S101 - a child has no signature of interest
         bound = inspect.signature(operation.function).bind(*args, **kwargs)
     except (TypeError, ValueError, AssertionError):
-        return dict(kwargs)
+        # Compiled functions do not tell.
+        row = ROWS.get(operation.name.strip("_"))
+        names = [name for name, _ in row.parameters] if row else []
+        return dict(zip(names, args, strict=False)) | kwargs
     bound.apply_defaults()
     return dict(bound.arguments)
 

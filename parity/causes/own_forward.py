@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parity.backends import backend_of
-from parity.causes.forward import explain
+from parity.causes.forward import explain, order
+from parity.causes.layers import explains
 from parity.causes.settings import MEASURED
 from parity.causes.spelling import Speller
 from parity.functional.paddle_trace import trace_paddle
@@ -40,9 +41,29 @@ def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis
         except Exception:  # noqa: BLE001 - a forward that cannot be run alone stays unexplained
             return []
         with backend.running(suspect.paddle_layer, dtype):
-            findings = explain(ours, theirs)
+            findings = _findings(suspect, ours, theirs)
         speller = Speller(ours, theirs.given, suspect.torch_module, suspect.paddle_layer)
         return [_diagnosis(suspect, finding, _mend(finding, speller)) for finding in findings]
+
+
+def _findings(suspect: Suspect, ours: Trace, theirs: Trace) -> list[Finding]:
+    """Try the children in each other's places, then edits; then say what is certain anyway."""
+    turned = order(ours, theirs)
+    if turned is None:
+        return explain(ours, theirs)
+    if explains(suspect, suspect.trial(lambda layer: _exchanged(layer, turned.places))):
+        return [turned.finding]
+    return explain(ours, theirs) or ([turned.finding] if turned.certain else [])
+
+
+def _exchanged(layer: Any, places: Mapping[str, str]) -> Any:
+    """Put children into each other's places."""
+    children = dict(layer.named_sublayers())
+    for path, place in places.items():
+        outer, _, name = place.rpartition(".")
+        holder = children[outer] if outer else layer
+        holder._sub_layers[name] = children[path]  # noqa: SLF001 - setattr refuses an index
+    return layer
 
 
 def _mend(finding: Finding, speller: Speller) -> str:

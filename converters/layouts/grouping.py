@@ -1,0 +1,63 @@
+"""Which tensors of a network that is not at hand belong to one layer: keys, taken apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from converters.layouts.evidence import Shape, Shapes
+from converters.rules import BY_KIND, RULES
+
+
+class Kinds(Protocol):
+    """Whoever knows kinds of layers by path, and of lone tensors by key."""
+
+    def kind_of(self, path: str) -> str | None:
+        """Return a layer's kind, None if unknown."""
+
+    def tensor_kind(self, key: str) -> str | None:
+        """Return the kind of a tensor of a user's own layer, None if unknown."""
+
+
+def grouped(shapes: Shapes, framework: str, kinds: Kinds) -> dict[str, dict[str, Shape]]:
+    """Return the shapes by layer and name in it."""
+    layers: dict[str, dict[str, Shape]] = {}
+    for key, shape in shapes.items():
+        path, name = owner_of(key, shapes, framework, kinds)
+        layers.setdefault(path, {})[name] = shape
+    return layers
+
+
+# Names of tensors that hold a dot belong to the layer in front.
+_PARAMETRIZED = re.compile(r"(?:(.*)\.)?(parametrizations\.\w+\.(?:original[01]?|0\._[uv]))")
+
+
+_INNER = {
+    rule.kind: re.compile(rf"(?:(?P<path>.*)\.)?(?P<name>{rule.inner})")
+    for rule in RULES
+    if rule.inner
+}
+
+
+def owner_of(key: str, shapes: Shapes, framework: str, kinds: Kinds) -> tuple[str, str]:
+    """Return the path of the layer that a key belongs to, and the tensor's name in it."""
+    if match := _PARAMETRIZED.fullmatch(key):
+        return match[1] or "", match[2]
+    path, _, name = key.rpartition(".")
+    for kind, pattern in _INNER.items():
+        match = pattern.fullmatch(key) if framework == "paddle" else None
+        if match is not None:
+            outer = match["path"] or ""
+            said = kinds.kind_of(outer)
+            told = kind == "recurrent" and said is None and kinds.kind_of(path) is None
+            if said == kind or (told and is_recurrent(outer, shapes)):
+                return outer, match["name"]
+    return path, name
+
+
+def is_recurrent(path: str, shapes: Shapes) -> bool:
+    """Return whether a path of Paddle's holds the cells of a recurrent layer and nothing else."""
+    root = f"{path}." if path else ""
+    inside = [key.removeprefix(root) for key in shapes if key.startswith(root)]
+    cells = re.compile(rf"{BY_KIND['recurrent'].inner}|\w+")
+    return all(map(cells.fullmatch, inside))

@@ -1,0 +1,80 @@
+"""The tables of a user's file of rules, each row a pattern and what then holds."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+
+# Table: the field besides the pattern, and whether it must be there.
+TABLES = {
+    "rename": ("to", True),
+    "drop": ("reason", False),
+    "kind": ("kind", True),
+    "tensor": ("kind", True),
+}
+
+
+@dataclass(frozen=True)
+class UserRule:
+    """One rule of a file: what its pattern fits, and what then holds."""
+
+    pattern: re.Pattern[str]
+    value: str
+
+
+def tables_in(path: Path) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises:
+        InputError: it cannot be read, or is not TOML.
+    """
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ImportError:
+        try:
+            tomllib = importlib.import_module("tomli")
+        except ImportError as error:
+            raise InputError("--rules needs Python 3.11, or the package tomli") from error
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not TOML: {error}") from error
+    return found
+
+
+def rows_of(where: object, table: str, rows: Any) -> Iterator[UserRule]:
+    """Yield the rules of one table.
+
+    Args:
+        where: the file, for messages.
+        table: its name.
+        rows: what the file says there.
+
+    Raises:
+        InputError: a row is no rule, or its pattern no regular expression.
+    """
+    name, needed = TABLES[table]
+    fields = {"pattern", name} if needed else {"pattern"}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{where}: write [[{table}]] in double brackets, once for each rule")
+    for row in rows:
+        if not fields <= set(row) <= {"pattern", name} or not all(
+            isinstance(value, str) for value in row.values()
+        ):
+            raise InputError(
+                f"{where}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
+            )
+        try:
+            pattern = re.compile(row["pattern"])
+            re.sub(pattern, row[name] if table == "rename" else "", "")
+        except (re.error, IndexError) as error:
+            raise InputError(f"{where}: [[{table}]] {row['pattern']!r}: {error}") from error
+        yield UserRule(pattern, row.get(name, f"left out by the rule {row['pattern']!r}"))

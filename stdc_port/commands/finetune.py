@@ -1,0 +1,59 @@
+"""``stdc-seg finetune``: train by a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from converters.command_line import common_options
+from stdc_port.commands.options import (
+    MODELS,
+    PATH,
+    chosen_recipe,
+    recipe_options,
+    show_result,
+    told,
+)
+
+
+@click.command("finetune")
+@click.option("--data", required=True, type=PATH, help="A Cityscapes folder.")
+@click.option("--init", "weights", type=PATH, help="Converted .pdparams with the first weights.")
+@click.option("--scratch", is_flag=True, help="Start from random weights instead.")
+@click.option("--model", type=MODELS, help="Default: the recipe's.")
+@click.option("--output", "-o", required=True, type=PATH, help="Folder of the run.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="must",
+    default="no",
+    type=click.Choice(["must", "auto", "no"]),
+    help="Go on from the folder's newest whole checkpoint; auto: if there is one.",
+)
+@recipe_options("generated")
+@common_options
+def finetune_command(
+    data: Path,
+    weights: Path | None,
+    scratch: bool,
+    model: str | None,
+    output: Path,
+    resume: Any,
+    recipe: str,
+    overrides: tuple[str, ...],
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
+    """Fine-tune STDC-Seg and evaluate it."""
+    if (weights is None) != scratch:
+        raise click.UsageError("give either --init FILE, or --scratch for random weights")
+    with told():
+        from stdc_port.training.jobs import finetune
+
+        plan = chosen_recipe(recipe, overrides, model)
+        result = finetune(plan, data, output, weights, resume=resume, quiet=quiet)
+        show_result(result, json_path, quiet=quiet)
+    if not quiet:
+        click.echo(f"weights: {output / 'model.pdparams'}")

@@ -1,0 +1,89 @@
+"""What the commands of `stdc-seg` have in common."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from converters.command_line import (
+    HOLDS,
+    INTERRUPTED,
+    errors_as_exit_codes,
+    show,
+    write_json,
+)
+from stdc_port.training.stops import StoppedError
+
+if TYPE_CHECKING:
+    from stdc_port.training.recipe import Recipe
+
+PATH: Any = click.Path(path_type=Path)
+MODELS = click.Choice(["stdc1", "stdc2"])
+
+
+def recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--recipe`` and ``--set``."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--set",
+                "overrides",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Change the recipe: train.batch_size=8.",
+            ),
+            click.option(
+                "--recipe",
+                default=default,
+                show_default=default or "by --cityscapes",
+                help="Name of a recipe, or a .toml file.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def chosen_recipe(name: str, overrides: tuple[str, ...], model: str | None) -> Recipe:
+    """Read the recipe of ``--recipe``, changed by ``--set`` and ``--model``.
+
+    Raises:
+        InputError: see `load_recipe`.
+    """
+    from stdc_port.training.recipe import load_recipe
+
+    changes = (*overrides, f"model={model!r}") if model else overrides
+    return load_recipe(name, changes)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Keep Paddle's remarks on its own build from the user, and errors to one message.
+
+    A training that was asked to end, and has saved its state, ends well.
+    """
+    with warnings.catch_warnings(), errors_as_exit_codes():
+        for remark in ("No ccache found", "When training, we now always track"):
+            warnings.filterwarnings("ignore", message=remark)
+        try:
+            yield
+        except StoppedError as stopped:
+            click.echo(str(stopped), err=True)
+            code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
+            raise SystemExit(code) from None
+
+
+def show_result(result: Any, json_path: Path | None, *, quiet: bool) -> None:
+    """Write a result as JSON where that is wanted, and print it unless told to be quiet."""
+    if json_path is not None:
+        write_json(json_path, result.to_json())
+    if not quiet:
+        show(result)

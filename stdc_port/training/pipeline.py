@@ -71,11 +71,11 @@ class Outcome:
         table.add_row("torch checkpoint", str(self.source))
         table.add_row("converted", str(self.converted))
         table.add_row("fine-tuned weights", str(self.weights))
-        overlays = self.weights.parent / "overlays"
+        predicted = self.weights.parent / "predicted"
         table.add_row(
             "next",
-            f"stdc-seg predict --weights {self.weights} --model {self.model} "
-            f"--scale {self.scale:g} {self.data / 'leftImg8bit' / 'val'} -o {overlays}",
+            f"stdc-seg predict {self.data / 'leftImg8bit' / 'val'} --weights {self.weights} "
+            f"-o {predicted}",
         )
         return table
 

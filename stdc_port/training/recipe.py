@@ -191,7 +191,6 @@ _FREE = frozenset(
         "train.checkpoint_every",
         "train.evaluate_every",
         "train.keep",
-        "evaluation.scale",
     }
 )
 
@@ -207,7 +206,7 @@ def differences(earlier: dict[str, Any], recipe: Recipe) -> list[str]:
     return [
         f"{key}: was {then.get(key)!r}, now {now.get(key)!r}"
         for key in sorted(then.keys() | now.keys())
-        if key not in _FREE and then.get(key) != now.get(key)
+        if key not in _FREE and not key.startswith("evaluation.") and then.get(key) != now.get(key)
     ]
 
 
@@ -233,7 +232,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its name, or by the path of a TOML file.
 
     Args:
-        name: one of `recipe_names()`, or a path ending in `.toml`.
+        name: one of `recipe_names()`, or a path ending in `.toml`, or in `.json` as a run stores
+            its recipe.
         overrides: as in `train.batch_size=8`; values in TOML's spelling.
 
     Raises:
@@ -261,6 +261,9 @@ def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
 
 def _read(name: str) -> dict[str, Any]:
     try:
+        if name.endswith(".json"):  # as a run stores it
+            stored: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+            return stored
         if name.endswith(".toml"):
             text = Path(name).read_text(encoding="utf-8")
         elif name in recipe_names():
@@ -272,7 +275,7 @@ def _read(name: str) -> dict[str, Any]:
                 "or the path of a .toml file"
             )
         return tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"recipe {name}: cannot be read ({error})") from error
 
 

@@ -31,7 +31,7 @@ def run(
     numbers: Mapping[CallKey, int] | None = None,
     training: bool = False,
 ) -> None:
-    """Run a network once without gradients and hand every module call to a consumer.
+    """Run a network once and hand every module call to a consumer.
 
     Args:
         network: A torch Module or paddle Layer whose parameters have the dtype already.
@@ -44,7 +44,7 @@ def run(
         given: Called with each call as it starts; the values that it gives back take the place of
             those that the call was given. Records then list no inputs.
         numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
-        training: Run in training mode, not in evaluation mode.
+        training: In training mode, not in evaluation mode.
 
     Raises:
         NetworkError: The network's forward raised.

@@ -90,7 +90,7 @@ class LiveRun(Source):
         inputs: Its arguments.
         dtype: The precision of the run.
         numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
-        training: It runs in training mode, not in evaluation mode.
+        training: The network runs in training mode, not in evaluation mode.
     """
 
     network: Any
@@ -121,7 +121,14 @@ class LiveRun(Source):
     ) -> dict[CallKey, list[Floor]]:
         """Run through, forward and backward."""
         return run_through(
-            self.network, self.inputs, consumer, gradients, self.dtype, backward, self.numbers
+            self.network,
+            self.inputs,
+            consumer,
+            gradients,
+            self.dtype,
+            backward,
+            numbers=self.numbers,
+            training=self.training,
         )
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:

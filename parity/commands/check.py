@@ -8,7 +8,7 @@ import click
 
 from converters.command_line import common_options
 from parity.commands.options import CHECKING, INPUTS, NETWORKS, SHOWING, TRAINING, chosen
-from parity.commands.outcome import end, errors_as_exit_codes, report
+from parity.commands.outcome import end, errors_as_exit_codes, progress, report
 
 if TYPE_CHECKING:
     from parity.job import Job, Request
@@ -50,17 +50,13 @@ def check_command(**options: Any) -> None:
 
 
 def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job]:
-    from rich.console import Console
-
-    from parity.job import prepare
-
-    console = Console(stderr=True, quiet=options["quiet"])
-    with console.status("loading both networks") as status:
-        job = prepare(request)
-        status.update(f"comparing {job.title}")
+    with progress("loading both networks", quiet=options["quiet"]):
+        # The frameworks: seconds before anything is there to tell of.
         from parity.check import check_parity
+        from parity.job import prepare
         from parity.job.checks import extras
 
+        job = prepare(request)
         result = check_parity(
             job.torch_module,
             job.paddle_layer,

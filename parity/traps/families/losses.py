@@ -143,7 +143,7 @@ def _by_sum_of_exponentials(logits: Any, labels: Any) -> Any:
     67,
     "softmax-ends-at-64",
     torch="a loss as large as the logits are apart",
-    paddle="the CPU's kernels cut differences off at 64, in float64 too: cross_entropy, log_softmax",
+    paddle="CPU kernels cut differences off at 64, float64 too: cross_entropy, log_softmax",
     mend="paddle.logsumexp(logits, 1) less the label's logit",
 )
 def softmax_ends_at_64() -> Measured:

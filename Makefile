@@ -13,8 +13,9 @@ WEIGHTS    ?=
 MODEL      ?= stdc1
 OUTPUT     ?= runs/cityscapes
 ARGS       ?=
+FUZZ       ?= 100000
 
-.PHONY: setup test lint demo parity finetune-cityscapes ablation bench clean help
+.PHONY: setup test lint fuzz demo parity finetune-cityscapes ablation bench clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +36,10 @@ lint: $(READY) ## style, docstrings and types
 # One process a core, so one thread a process.
 test: lint ## lint and all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The same files for the same seeds: make fuzz FUZZ="100000 7" begins with seed 7.
+fuzz: $(READY) ## try 100 000 broken files of every format under guard
+	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
 
 demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
 	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)

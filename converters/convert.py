@@ -19,6 +19,7 @@ from converters.formats import read_checkpoint, safetensors_file
 from converters.formats.writers import suffix_for
 from converters.layouts.names import NAMINGS, NATIVE
 from converters.plan import ConversionPlan, Framework, plan_conversion
+from converters.planning.repack import may_be_repacked, repacked
 from converters.planning.source import Source
 from converters.report import ConversionReport
 from converters.user_rules import UserRules
@@ -85,6 +86,7 @@ def convert_file(
         allow_inexact=allow_inexact,
         target=target,
         rules=rules,
+        repack=bool(form or max_shard_size),
     )
     path = default_target(Path(src), dst, plan.to, form)
     if dry_run:
@@ -109,11 +111,13 @@ def plan_file(
     key: str | None = None,
     target: Any = None,
     hashing: Background[str] | None = None,
+    repack: bool = False,
     **options: Any,
 ) -> ConversionPlan:
     """Plan the conversion of a file; arguments as in :func:`convert_file`.
 
-    ``hashing`` is the file's SHA-256 where somebody began to compute it.
+    ``hashing`` is the file's SHA-256 where somebody began to compute it; ``repack`` says that
+    another format is wanted, for which a file may stay within its framework.
 
     Raises:
         InputError: the source, the target network or an argument cannot be used.
@@ -121,6 +125,9 @@ def plan_file(
     checkpoint = read_checkpoint(src, key=key)
     if checkpoint.files == (Path(src),):  # and no shards beside it
         checkpoint = replace(checkpoint, hashing=hashing)
+    if repack and target is None and to and may_be_repacked(checkpoint, to, layout):
+        rules = options.get("rules") or UserRules()
+        return repacked(checkpoint, to, options.get("dtype", "keep"), rules)
     to, origin = direction(checkpoint, to, layout)
     if isinstance(target, str):
         from converters.model import build_model
@@ -160,7 +167,8 @@ def direction(
         return checkpoint.framework, checkpoint.framework
     if checkpoint.format != safetensors_file.NAME:
         raise InputError(
-            f"{checkpoint.path}: is {checkpoint.framework}'s already; --layout gives it other names"
+            f"{checkpoint.path}: is {checkpoint.framework}'s already; --layout gives it other "
+            "names, --format or --max-shard-size another form"
         )
     return checkpoint.framework, None
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
+
+_LONGEST = 400
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 class ConverterError(Exception):
@@ -22,5 +27,19 @@ class RefusedError(ConverterError):
 
     def __init__(self, summary: str, problems: Sequence[str], mend: str = "") -> None:
         self.problems = tuple(problems)
-        lines = [summary, *(f"  {problem}" for problem in self.problems)]
+        lines = [summary, *(f"  {shortened(problem)}" for problem in self.problems)]
         super().__init__("\n".join([*lines, mend] if mend else lines))
+
+
+def shortened(line: str) -> str:
+    """Return a line without its middle if it is too long to be read, as some names make it."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]} ({len(line)} characters)"
+
+
+def brief(value: object) -> str:
+    """Return what a file gave on one printable line, however long, deep or odd it is."""
+    if isinstance(value, UnicodeError):
+        return f"{type(value).__name__}: {getattr(value, 'reason', '')}"
+    return _SHORT.repr(value)

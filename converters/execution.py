@@ -151,7 +151,9 @@ def counters_of(plan: ConversionPlan) -> dict[str, int]:
     """Return the counts of batches that the target has no tensor for, by torch's key."""
     source = plan.checkpoint
     dropped = {entry.source for entry in plan.entries if entry.action == "drop"}
-    return {
+    # Nothing is known of the layers of a file that stays as it is but for its format.
+    carried = {} if plan.layout.layers else dict(source.counters)
+    return carried | {
         name: int(source[key].load())
         for name, key in plan.names.items()
         if key in dropped

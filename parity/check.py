@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
+from parity.amplified import excused
 from parity.arguments import as_arguments
 from parity.backends import require, unwrapped
 from parity.diagnose import diagnosed
@@ -163,6 +164,7 @@ def _checked(
     )
     if wanted(isolation, result):
         result = isolated(result, passes.sources, passes.rename)
+        result = excused(result, passes)
     return diagnosed(result, passes.weights, passes.inputs, training, losses)
 
 

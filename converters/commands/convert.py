@@ -186,7 +186,8 @@ def convert(
     from converters.user_rules import read_rules
 
     rules = read_rules(rules_path) if rules_path else None
-    plan = plan_file(source, target=model, rules=rules, hashing=hashing, **options)
+    repack = bool(form or max_shard_size)
+    plan = plan_file(source, target=model, rules=rules, hashing=hashing, repack=repack, **options)
     path = default_target(source, target, plan.to, form)
     if dry_run:
         output_of(plan, path, form, max_shard_size).check(plan.checkpoint.files, force=force)

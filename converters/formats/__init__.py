@@ -81,9 +81,11 @@ def map_file(path: Path) -> memoryview:
     """Map a file into memory.
 
     Raises:
-        InputError: it does not exist, is a folder, is empty, or may not be read.
+        InputError: it does not exist, is no regular file, is empty, or may not be read.
     """
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise InputError(f"{path}: is a pipe or a device; save the checkpoint as a file first")
         with path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError as error:

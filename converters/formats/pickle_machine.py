@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.lookalikes import told_by_global
 
 Globals = Mapping[tuple[str, str], "Known"]
@@ -99,8 +99,8 @@ class PickleMachine:
                 OPCODES[opcode](self)
         except BROKEN as error:
             raise InputError(
-                f"{self.where}: not a readable pickle, broken at byte {self.position} ({error!r}); "
-                "download or save it again"
+                f"{self.where}: not a readable pickle, broken at byte {self.position} "
+                f"({brief(error)}); download or save it again"
             ) from error
 
     def take(self, count: int) -> memoryview:

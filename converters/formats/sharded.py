@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.checkpoint import Checkpoint, LazyTensor
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.content import json_object
 
 
@@ -28,12 +28,18 @@ def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint])
     """
     weight_map = read_index(path, data)
     names = sorted(set(weight_map.values()))
-    missing = [name for name in names if not (path.parent / name).is_file()]
+    missing = [name for name in names if not is_file(path.parent / name)]
     if missing:
         raise InputError(
             f"{path}: {len(missing)} of {len(names)} shards are missing beside the index: "
-            f"{', '.join(missing[:5])}; download them too"
+            f"{', '.join(map(brief, missing[:5]))}; download them too"
         )
+    for name in names:
+        with (path.parent / name).open("rb") as file:
+            if matches(memoryview(file.read(64))):
+                raise InputError(
+                    f"{path}: names {brief(name)} as a shard, which is an index itself"
+                )
     shards = {name: read_shard(path.parent / name) for name in names}
     problems = list(disagreements(weight_map, shards))
     if problems:
@@ -56,6 +62,14 @@ def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint])
     )
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a file of a name that need not be one that a system can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_index(path: Path, data: memoryview) -> dict[str, str]:
     """Return the name of the shard of every key.
 
@@ -73,7 +87,9 @@ def read_index(path: Path, data: memoryview) -> dict[str, str]:
         )
     for name in weight_map.values():
         if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
-            raise InputError(f"{path}: names {name!r}, which is no file beside the index; refused")
+            raise InputError(
+                f"{path}: names {brief(name)}, which is no file beside the index; refused"
+            )
     return weight_map
 
 

@@ -14,7 +14,7 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode
@@ -51,7 +51,9 @@ def read(path: Path, data: memoryview) -> Any:
     protocol = machine.load(machine.position)
     system = machine.load(machine.position)
     if protocol != PROTOCOL or not isinstance(system, dict):
-        raise InputError(f"{path}: legacy torch file of protocol {protocol!r}, expected {PROTOCOL}")
+        raise InputError(
+            f"{path}: legacy torch file of protocol {brief(protocol)}, expected {PROTOCOL}"
+        )
     if system.get("little_endian") is False:
         raise InputError(f"{path}: big-endian file; save it again on a little-endian machine")
     content = machine.load(machine.position)

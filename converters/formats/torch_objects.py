@@ -16,7 +16,7 @@ import numpy as np
 
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME, BY_STORAGE, DType
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
 from converters.formats.pickle_machine import Known, StateDict
@@ -88,12 +88,12 @@ def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
         InputError: the id has another form.
     """
     if not (isinstance(reference, tuple) and len(reference) >= 5 and reference[0] == "storage"):
-        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+        raise InputError(f"the persistent id {brief(reference)} names no tensor storage")
     _, kind, key, _, count = reference[:5]
     if not (isinstance(kind, Known) and isinstance(kind.value, DType)):
         raise InputError(f"storage {key!r} has no known element type")
     if not (isinstance(key, str) and isinstance(count, int) and count >= 0):
-        raise InputError(f"the persistent id {reference!r} names no tensor storage")
+        raise InputError(f"the persistent id {brief(reference)} names no tensor storage")
     storage = storages.setdefault(key, Storage(key, kind.value, count))
     view = reference[5] if len(reference) > 5 else None
     return storage if view is None else part_of(storage, *view)

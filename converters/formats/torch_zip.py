@@ -6,10 +6,11 @@ import json
 import struct
 import zipfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
 from converters.formats.lookalikes import told_by_members
 from converters.formats.numpy_objects import unwrap
@@ -65,15 +66,24 @@ def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
     """Return the members of a zip file by name.
 
     Raises:
-        InputError: its table of contents is missing or broken.
+        InputError: its table of contents is missing or broken, or names a member twice or bytes as
+            part of two members: readers would then differ in what they read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {info.filename: info for info in archive.infolist()}
+            found = sorted(archive.infolist(), key=lambda info: info.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise InputError(
             f"{path}: a zip file without its end ({error}); the download was cut off: get it again"
         ) from error
+    members = {info.filename: info for info in found}
+    if len(members) < len(found):
+        raise InputError(f"{path}: names a member twice; torch.save never does: refused")
+    for one, two in pairwise(found):
+        if one.header_offset + LOCAL_HEADER.size + one.compress_size > two.header_offset:
+            names = f"{brief(one.filename)} and {brief(two.filename)}"
+            raise InputError(f"{path}: its members {names} overlap; torch.save never does: refused")
+    return members
 
 
 def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
@@ -101,16 +111,19 @@ def member_bytes(
     """
     info = members.get(name)
     if info is None:
-        raise InputError(f"{path}: member {name!r} is missing; the file is damaged: get it again")
+        raise InputError(f"{path}: member {brief(name)} is missing; the file is damaged")
     if info.compress_type != zipfile.ZIP_STORED:
-        raise InputError(f"{path}: member {name!r} is compressed; torch.save stores plainly")
+        raise InputError(f"{path}: member {brief(name)} is compressed; torch.save stores plainly")
     header = bytes(data[info.header_offset : info.header_offset + LOCAL_HEADER.size])
     if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-        raise InputError(f"{path}: member {name!r} has no local header; the file is damaged")
+        raise InputError(f"{path}: member {brief(name)} has no local header; the file is damaged")
     *_, name_size, extra_size = LOCAL_HEADER.unpack(header)
-    start = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
+    begin = info.header_offset + LOCAL_HEADER.size
+    if bytes(data[begin : begin + name_size]) != name.encode():
+        raise InputError(f"{path}: member {brief(name)} has another name in its header; refused")
+    start = begin + name_size + extra_size
     if start + info.file_size > len(data):
-        raise InputError(f"{path}: member {name!r} lies outside the file; the file is cut off")
+        raise InputError(f"{path}: member {brief(name)} lies outside the file; the file is cut off")
     return data[start : start + info.file_size]
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from converters.layouts import Layer, Layout, join
 from converters.layouts.evidence import (
     Evidence,
+    Shape,
     Shapes,
     evidence,
     is_turned,
@@ -24,6 +25,7 @@ from converters.layouts.evidence import (
 )
 from converters.layouts.grouping import Kinds, grouped
 from converters.layouts.sibling_rows import rows_of, unexplained
+from converters.layouts.signs import CONV1D
 from converters.layouts.torch_shapes import torch_shapes
 from converters.rules import (
     BY_KIND,
@@ -137,30 +139,44 @@ class _Siblings:
         weight = weight_of(own) or ()
         if found.kind == PARAMETER.kind and not open_:
             return Evidence(PARAMETER.kind)
-        if found.kind == "linear" and len(set(weight)) == 1 and self.square_doubt:
-            return Evidence(found.kind, f"its weight is square, and {self.square_doubt}")
+        if found.kind == "linear" and len(set(weight)) == 1 and (why := self.square_doubt(path)):
+            return Evidence(found.kind, f"its weight is square, and {why}")
         if found.kind == "batch_norm" and self.framework == "torch":
             return keeps_statistics(path, own)
         return found
 
-    @cached_property
-    def square_doubt(self) -> str:
-        """What leaves the order of axes of the file's square matrices open, '' if nothing does.
+    def square_doubt(self, path: str) -> str:
+        """Return what leaves the order of axes of a square matrix open, '' if nothing does.
 
         Others with a bias tell it: in torch a Conv1D of transformers has Paddle's order.
         """
-        usual = any("in_proj_weight" in own for own in self.tensors.values())
-        for path, own in self.tensors.items():
-            weight, bias = weight_of(own) or (), own.get("bias")
-            if is_turned(weight, bias, self.framework):
-                return f"other layers have the order of {path!r}"
-            usual = usual or is_usual(weight, bias, self.framework)
-        if usual:
+        if self.turned:
+            return f"other layers have the order of {self.turned[0]!r}"
+        if self.framework == "torch" and CONV1D.fullmatch(path):
+            so_called = any(map(CONV1D.fullmatch, self.usual))
+            return "" if so_called else f"by its name it is {TURNED['torch']}"
+        packed = any("in_proj_weight" in own for own in self.tensors.values())
+        if self.usual or packed:
             return ""
         return (
             f"no other layer tells that the file has the axes of {self.framework}'s own Linear; "
             f"{TURNED[self.framework]} has the other order"
         )
+
+    @cached_property
+    def turned(self) -> list[str]:
+        """The layers whose matrix has the axes of the other framework's Linear."""
+        return [path for path in self.tensors if is_turned(*self.matrix(path), self.framework)]
+
+    @cached_property
+    def usual(self) -> list[str]:
+        """The layers whose matrix has the axes of the framework's own Linear."""
+        return [path for path in self.tensors if is_usual(*self.matrix(path), self.framework)]
+
+    def matrix(self, path: str) -> tuple[Shape, Shape | None]:
+        """Return the shapes of a layer's weight, () if it has none, and of its bias."""
+        own = self.tensors[path]
+        return weight_of(own) or (), own.get("bias")
 
     def could_be(self, kind: str, path: str) -> bool:
         """Return whether a layer's tensors have as many axes as a kind needs."""

@@ -51,12 +51,10 @@ SIGNS = (
     ),
     Sign(("_weight",), "prelu", "paddle", alone=True),
 )
-
-
 # An instance norm that keeps statistics has a batch norm's tensors; only its name may tell.
 INSTANCE = re.compile(r"inst(ance)?_?norm.*|in_?\d*|.*_inst(ance)?_?norm.*", re.IGNORECASE)
-
-
+# A Conv1D of transformers, whose matrix lies as in Paddle's Linear; a Linear may be called so.
+CONV1D = re.compile(r"(.*\.)?(c_(attn|proj|fc)|q_attn)")
 # What a layer's name says where its tensors say nothing. Last resort, never silent.
 NAMES = (
     (re.compile(r"emb|wte|wpe|token|vocab|lookup", re.IGNORECASE), "embedding"),

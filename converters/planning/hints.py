@@ -39,6 +39,11 @@ def hints(
             "network is called so, name the network with --model"
         )
     yield from norms_taken(layout, source)
+    if squares := squares_taken(layout, source):
+        yield (
+            f"{few(squares)}: square, and laid out as the file's other matrices tell; one of a "
+            "layer of your own may lie otherwise; --model or kinds in --rules settle it"
+        )
     yield from types_written(entries, source, to, target)
 
 
@@ -65,6 +70,21 @@ def norms_taken(layout: Layout, source: Source) -> Iterator[str]:
             "keeps some has the same tensors, and Paddle has no such layer; --model or kinds in "
             "--rules settle it"
         )
+
+
+def squares_taken(layout: Layout, source: Source) -> list[str]:
+    """Return the layers taken for a Linear whose matrix would fit transposed, too."""
+    if layout.at_hand or layout.arch in spec.ARCHS:
+        return []
+    attentions = {layer.path for layer in layout.layers if layer.kind == "attention"}
+    return [
+        layer.path
+        for layer in layout.layers
+        if layer.kind == "linear"
+        and len(set(layer.shapes.get("weight", (0, 1)))) == 1
+        and not (layer.assumption or source.rules.kind_of(layer.path))
+        and layer.path.rpartition(".")[0] not in attentions
+    ]
 
 
 def few(paths: list[str]) -> str:

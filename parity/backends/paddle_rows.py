@@ -90,6 +90,20 @@ def _average_pool(found: paddle.Tensor, x: paddle.Tensor, *args: Any) -> paddle.
     )
 
 
+def _norm_pool(found: paddle.Tensor, x: paddle.Tensor, *args: Any) -> paddle.Tensor | None:
+    kernel, stride, padding, _, _, layout, _, whole, adaptive, algorithm, order = args
+    odd = whole or adaptive or algorithm == "SAME" or not np.isfinite(order)
+    if odd or not layout.startswith("NC") or len(padding) != x.ndim - 2:
+        return None
+    sizes = zip(x.shape[2:], found.shape[2:], kernel, stride, padding, strict=True)
+    sums = [
+        (pool_weights(size, out, kernel=k, stride=s, padding=p, exclusive=False) > 0) * 1.0
+        for size, out, k, s, p in sizes
+    ]
+    total = along_axes(x ** paddle.full([], order, "float64"), sums)
+    return total ** paddle.full([], 1 / order, "float64")
+
+
 def _hardsigmoid(_: Any, x: paddle.Tensor, slope: float, offset: float) -> paddle.Tensor:
     # Paddle's default slope is spelt 0.1666667 and means 1/6.
     return (x * (1 / 6 if abs(slope - 1 / 6) < 1e-6 else slope) + offset).clip(0.0, 1.0)
@@ -139,6 +153,20 @@ def _norm(found: paddle.Tensor, x: paddle.Tensor, order: float, *args: Any) -> p
     powers = x.abs() ** paddle.full([], order, "float64")
     total = powers.sum() if as_vector else powers.sum(axis)
     return (total ** paddle.full([], 1 / order, "float64")).reshape(found.shape)
+
+
+def _distance(_: Any, x: paddle.Tensor, y: paddle.Tensor, order: float) -> paddle.Tensor | None:
+    if order in (0.0, 1.0, 2.0) or not np.isfinite(order):
+        return None
+    total = ((x - y).abs() ** paddle.full([], order, "float64")).sum()
+    return total ** paddle.full([], 1 / order, "float64")
+
+
+def _huber(_: Any, x: paddle.Tensor, label: paddle.Tensor, delta: float) -> paddle.Tensor:
+    off = x - label
+    near = off.clip(-delta, delta)
+    # Where it is near, both are the same: half its square; elsewhere linear.
+    return near * (off - near * 0.5)
 
 
 def _scaled_tanh(_: Any, x: paddle.Tensor, inner: float, outer: float) -> paddle.Tensor:
@@ -219,6 +247,9 @@ ROWS = (
     Row("thresholded_relu", "thresholded ReLU's value", 1e-7, _thresholded_relu),
     Row("pow", "power's exponent", 1e-6, _power),
     Row("p_norm", "norm's order", 1e-6, _norm),
+    Row("lp_pool2d", "power-average pooling's order", 1e-6, _norm_pool),
+    Row("dist", "distance's order", 1e-6, _distance),
+    Row("huber_loss", "Huber loss's delta", 1e-6, _huber),
     Row("stanh", "scaled tanh", 1e-7, _scaled_tanh),
     *(Row(name, "matrix product's factors", 1e-6, _added_product) for name in ("addmm", "baddbmm")),
     Row("layer_norm", "layer normalisation's epsilon", 1e-7, _layer_norm),

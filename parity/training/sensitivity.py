@@ -13,6 +13,7 @@ import numpy as np
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
 from parity.compare import tensor_error
+from parity.nudge import nudge
 from parity.source import copy_as
 from parity.training.measured import Measured, without_cancelled
 from parity.training.side import torch_side
@@ -48,7 +49,7 @@ def sensitivity(
     """
     twins = [torch_side(one, training, dtype) for one in (copy_as(network, dtype), network)]
     for holder in twins[1].trained.values():
-        _nudge(holder)
+        nudge(holder)
     found = []
     for number in range(steps):
         batch = training.batches[number % len(training.batches)]
@@ -56,17 +57,6 @@ def sensitivity(
         values = [_values(twin, parts) for twin, parts in zip(twins, losses, strict=True)]
         found.append(dict(_distances(values[0], values[1], dtype)))
     return tuple(found)
-
-
-def _nudge(holder: Any) -> None:
-    """Move every parameter's values to a neighbouring number, up or down as a seed says."""
-    backend, autograd = backend_of(holder), autograd_of(holder)
-    random = np.random.default_rng(0)
-    for _, tensor in autograd.tensors(holder):
-        if autograd.trains(tensor):
-            array = backend.view(tensor)
-            far = np.where(random.random(array.shape) < 0.5, -np.inf, np.inf)
-            backend.overwrite(tensor, np.nextafter(array, far.astype(array.dtype)))
 
 
 Values = dict["Kind", dict[str, np.ndarray]]

@@ -13,9 +13,9 @@ import torch
 from click.testing import CliRunner
 from samples import bits
 
-from converters import InputError, convert_file, read_checkpoint
+from converters import InputError, convert_file, files, read_checkpoint
 from converters.cli import main
-from converters.files import check_target, put_in_place, temporary_beside
+from converters.files import check_target, locked, put_in_place, temporary_beside
 
 
 def left(folder: Path) -> list[str]:
@@ -192,6 +192,21 @@ def test_two_at_once_end_with_the_files_of_one(sources, tmp_path, shards):
     assert codes == [0, 0, 0, 0]
     leading = tmp_path / "m.safetensors.index.json" if shards else target
     assert_one_of(read_checkpoint(leading), tmp_path)
+
+
+def test_names_are_given_while_the_folder_is_locked(sources, tmp_path, monkeypatch):
+    move, free = files.move, []
+
+    def watched(*arguments):
+        with locked(tmp_path, wait=False) as ours:
+            free.append(ours)
+        move(*arguments)
+
+    monkeypatch.setattr(files, "move", watched)
+    convert_file(sources[0], tmp_path / "m.pdparams", max_shard_size="2kB")
+    assert free == [False] * 5
+    with locked(tmp_path, wait=False) as ours:
+        assert ours
 
 
 def test_without_force_only_one_of_two_succeeds(sources, tmp_path):

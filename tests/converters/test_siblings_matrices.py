@@ -78,6 +78,24 @@ def test_a_square_matrix_is_told_by_others_alone(framework: str) -> None:
         assert (told.problems, entry(told, "b.weight")[0]) == ((), action)
 
 
+def test_a_square_matrix_that_others_tell_is_a_hint() -> None:
+    """A layer of one's own may lie otherwise all the same, and nothing in the file would tell."""
+    usual = {"a__weight": (12, 4), "a__bias": (12,)}
+    (hint,) = plan_of(shapes(**SQUARE, **usual)).hints
+    assert "'b': square, and laid out as the file's other matrices tell" in hint
+    assert plan_of(shapes(**SQUARE, **usual), b="linear").hints == ()
+    packed = plan_of(state(tn.MultiheadAttention(4, 2), "torch-zip"))
+    assert packed.hints == ()
+
+
+def test_a_square_matrix_called_as_a_conv1d_of_transformers_is_doubted() -> None:
+    called = {"h__c_proj__weight": (4, 4), "h__c_proj__bias": (4,)}
+    (problem,) = plan_of(shapes(**called, score__weight=(3, 4), score__bias=(3,))).problems
+    assert "'h.c_proj' is of kind linear; its weight is square, and by its name" in problem
+    # CLIP calls Linears so, and its other matrices tell.
+    assert plan_of(shapes(**called, h__c_fc__weight=(16, 4), h__c_fc__bias=(16,))).problems == ()
+
+
 def test_an_attention_tells_the_order_of_square_matrices_too() -> None:
     layer = tn.TransformerEncoderLayer(4, 2, 4)
     plan = plan_of(state(layer, "torch-zip"), **{r"norm\d": "layer_norm"})

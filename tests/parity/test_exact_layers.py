@@ -13,7 +13,9 @@ import paddle
 import pytest
 import torch
 from function_toys import Paddle, Torch
+from paddle.nn import functional as PF
 from paddle.nn.layer import activation, norm
+from torch.nn import functional as F
 
 from parity import NetworkError, State, check_parity
 
@@ -193,6 +195,26 @@ OPERATIONS: dict[str, tuple[Any, Any, str]] = {
         lambda x: paddle.addmm(x[0, 0, :5], x[0, 0, :5], x[0, 0, :5], beta=0.3, alpha=0.7),
         "matrix product's factors",
     ),
+    "power-average pool": (
+        lambda x: F.lp_pool2d(x.abs() + 0.1, 1.7, (3, 2), (2, 1)),
+        lambda x: PF.lp_pool2d(x.abs() + 0.1, 1.7, (3, 2), (2, 1)),
+        "power-average pooling's order",
+    ),
+    "power-average pool of one axis": (
+        lambda x: F.lp_pool1d(x[0], 2.0, 3, 2),
+        lambda x: PF.lp_pool1d(x[0], 2.0, 3, 2),
+        "power-average pooling's order",
+    ),
+    "distance": (
+        lambda x: torch.dist(x, x.flip(0), 1.5),
+        lambda x: paddle.dist(x, x.flip([0]), 1.5),
+        "distance's order",
+    ),
+    "Huber loss": (
+        lambda x: F.huber_loss(x, x.flip(0), delta=0.3),
+        lambda x: PF.smooth_l1_loss(x, x.flip([0]), delta=0.3),
+        "Huber loss's delta",
+    ),
 }
 
 
@@ -202,6 +224,22 @@ def test_a_function_agrees_in_double_precision(name: str) -> None:
     result = check(Paddle(lambda _, x: theirs(x)), Torch(lambda _, x: ours(x)), 1.0)
     assert result, result.failures
     assert {one.operation for one in result.layers[-1].floors} == {floor}
+
+
+@pytest.mark.parametrize("name", ["power-average pool", "distance", "Huber loss"])
+def test_the_gradient_of_a_function_agrees_in_double_precision(name: str) -> None:
+    ours, theirs, _ = OPERATIONS[name]
+    x = np.random.default_rng(1).standard_normal(IMAGE)
+    networks = Torch(lambda _, x: ours(x)), Paddle(lambda _, x: theirs(x))
+    result = check_parity(*networks, x, precision="float64", checks=("backward",))
+    assert result, result.failures
+    assert result.gradients[0].error64 < 1e-14
+
+
+def test_another_order_of_a_pooling_is_seen() -> None:
+    ours = Torch(lambda _, x: F.lp_pool2d(x.abs() + 0.1, 1.70001, 3))
+    theirs = Paddle(lambda _, x: PF.lp_pool2d(x.abs() + 0.1, 1.7, 3))
+    assert check(theirs, ours, 1.0).layers[-1].state is State.MISMATCH
 
 
 def test_the_power_operator_is_put_back() -> None:

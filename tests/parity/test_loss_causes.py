@@ -109,6 +109,11 @@ PLANTED = {
     "delta 1": ("smooth-l1-delta", torch_rough, lambda x, y: rough(x, y, delta=1.0)),
     "delta 0.3": ("smooth-l1-delta", torch_rough, lambda x, y: rough(x, y, delta=0.3)),
     "weight": ("loss-weight", torch_rough, lambda x, y: rough(x, y, weight=0.4)),
+    "detached": (
+        "gradient-stopped",
+        torch_rough,
+        lambda x, y: paddle_ce(x, y) + (rough(x, y) - paddle_ce(x, y)).detach(),
+    ),
     "no term": ("loss-term-dropped", torch_rough, paddle_ce),
     "corners": (
         "resize-align-corners",

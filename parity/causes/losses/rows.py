@@ -236,10 +236,21 @@ def _terms(calls: Sequence[Call]) -> Iterator[Change]:
                 linear=True,
                 special=((0.0, "loss-term-dropped"),),
             )
+            yield Change(
+                "gradient-stopped",
+                f"summand {place + 1} of sum {call.number + 1} gives no gradient",
+                "no detach() and no stop_gradient=True in it",
+                Site(call.name, (call.number,)),
+                partial(_detached, place=place),
+            )
 
 
 def _ndim(value: Any) -> int:
     return value.ndim if isinstance(value, torch.Tensor) else 1
+
+
+def _detached(call: Call, *, place: int) -> Any:
+    return call.plain(*(arg.detach() if n == place else arg for n, arg in enumerate(call.args)))
 
 
 def _scaled(call: Call, value: float, *, place: int) -> Any:

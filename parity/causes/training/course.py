@@ -7,16 +7,15 @@ made of. Updates are elementwise, so some elements of a tensor stand for all of 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
-from parity.masks import same_masks
 from parity.parameters import partners, partners_by_name
-from parity.training.side import Side, is_network
+from parity.training.side import is_network, paddle_side, torch_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -229,30 +228,20 @@ def recorded(
         NetworkError: A network, a loss or an optimizer raised.
     """
     logs = _TorchLog(networks[0]), _Log(networks[1])
-    ours = Side(
-        networks[0],
-        training.torch_loss,
-        dtype,
-        logs[0].making(training.torch_optimizer),
-        training.torch_schedule,
-        training.torch_prepare,
+    watched = replace(
+        training,
+        torch_optimizer=logs[0].making(training.torch_optimizer),
+        paddle_optimizer=logs[1].making(training.paddle_optimizer),
     )
-    theirs = Side(
-        networks[1],
-        training.paddle_loss,
-        dtype,
-        logs[1].making(training.paddle_optimizer),
-        training.paddle_schedule,
-        training.paddle_prepare,
-    )
+    ours = torch_side(networks[0], watched, dtype)
+    theirs = paddle_side(networks[1], watched, dtype)
     for name, pair in _parameters(networks, keys, ours.loss, theirs.loss):
         logs[0].tensors.append((name, pair.parameter))
         logs[1].tensors += [(name, target) for target in pair.targets]
     losses = []
     for number in range(steps):
         batch = training.batches[number % len(training.batches)]
-        with same_masks(number):
-            values = ours.step(number, batch), theirs.step(number, batch)
+        values = ours.step(number, batch), theirs.step(number, batch)
         mine, other = (float(next(iter(parts.values())).reshape(())) for parts in values)
         losses.append((mine, other))
     if ours.schedule is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parity.causes.gradients import examine as gradients
 from parity.causes.settings import MEASURED
 from parity.causes.training import norms
 from parity.causes.training.course import recorded
@@ -57,7 +58,8 @@ def examine(
             watch.close()
     modules = dict(networks[0].named_modules())
     ours, theirs = (watch.found for watch in watches)
-    return [*norms.examine(modules, ours, theirs, paths), *_optimizer(courses)]
+    found = [*norms.examine(modules, ours, theirs, paths), *_optimizer(courses)]
+    return found or gradients.examine(gradients.of_training(weights, training, dtype, paths))
 
 
 def _optimizer(courses: Courses) -> Iterator[Diagnosis]:

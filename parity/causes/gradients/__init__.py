@@ -1,0 +1,1 @@
+"""Where a backward pass goes wrong though the forward pass is right."""

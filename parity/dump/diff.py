@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from parity.assemble import assemble, map_bounds
-from parity.backward import Backward, random_cotangent
+from parity.backward import Backward
+from parity.cotangents import random_cotangent
 from parity.dump.compatible import notes, refuse_incompatible, where
 from parity.dump.manifest import DumpError
 from parity.dump.parameters import StoredGradients, stored_partners

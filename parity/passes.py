@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from converters import ConverterError
 from parity import weights as crossing
 from parity.assemble import assemble, map_bounds
+from parity.axes import axes_between
 from parity.backward import Backward, random_cotangent
 from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
@@ -20,14 +21,16 @@ from parity.source import LiveRun, copy_as
 from parity.training.run import train
 from parity.training.sensitivity import sensitivity
 from parity.training.verdicts import Tolerances, accumulated, deciding, judged_steps
+from parity.turned import TurnedRun
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
+    from parity.axes import Axes
     from parity.backends import FloatType
     from parity.comparison import StepResult
     from parity.record import CallKey
@@ -127,6 +130,7 @@ class Passes:
         folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
             side, and nothing is kept.
         numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
+        axes: Paddle's tensors whose axes lie in another order; see `parity.axes`.
     """
 
     weights: Carried
@@ -137,10 +141,12 @@ class Passes:
     precisions: Sequence[FloatType]
     folder: Path | None = None
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
+    axes: Axes | None = None
 
     def compared(self, *, backward: bool) -> ParityResult:
         """Run forward, and on into the backward pass if that is asked for."""
-        return self.backward() if backward else self.forward()
+        result = self.backward() if backward else self.forward()
+        return self.axes.noted(result) if self.axes is not None else result
 
     def forward(self) -> ParityResult:
         """Run forward only."""
@@ -205,19 +211,32 @@ class Passes:
         numbers = renumbered(*runs, self.rename)
         return replace(self, numbers=numbers) if numbers else self
 
+    def permuted(self, wanted: Collection[CallKey]) -> Passes:
+        """Find out which calls keep their axes in another order; without any, this itself."""
+        ours, theirs = (
+            LiveRun(network, self.inputs, "float64", numbers)
+            for network, numbers in zip(
+                self.weights.copies("float64"), (None, self.numbers), strict=True
+            )
+        )
+        axes = axes_between(ours, theirs, wanted, rename=self.rename, bound=self.tol64)
+        return replace(self, axes=axes) if axes else self
+
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
 
-    def sources(self, dtype: FloatType) -> tuple[Source, LiveRun]:
+    def sources(self, dtype: FloatType) -> tuple[Source, Source]:
         """Make fresh runs of both networks in a precision, forward."""
         return self._sources(self.weights.copies(dtype), dtype)
 
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
-    ) -> tuple[Source, LiveRun]:
+    ) -> tuple[Source, Source]:
         ours = LiveRun(networks[0], self.inputs, dtype)
-        theirs = LiveRun(networks[1], self.inputs, dtype, self.numbers)
+        theirs: Source = LiveRun(networks[1], self.inputs, dtype, self.numbers)
+        if self.axes is not None:
+            theirs = TurnedRun(theirs, self.axes)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from parity.record import CallKey
     from parity.result import LayerResult, ParityResult
 
-    E = TypeVar("E", Record, Given)
 
 #: Tensors of more axes are left as they are: the number of orders grows too fast.
 MOST_AXES = 5

@@ -155,7 +155,7 @@ def compare_through(
     Args:
         ours: Torch's run, the reference; of a network of one's own.
         theirs: Paddle's, in the same precision.
-        backward: Where both start backward, and in which mode they run.
+        backward: Where both start backward.
         rename: Torch path prefix to paddle path prefix.
         bound: See `parity.runs.compare_runs`.
 

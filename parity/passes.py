@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from converters import ConverterError
 from parity import weights as crossing
+from parity.arguments import as_arguments
 from parity.assemble import assemble, map_bounds
 from parity.axes import axes_between
-from parity.backward import Backward, random_cotangent
+from parity.backward import Backward
+from parity.cotangents import loss_cotangent, random_cotangent
 from parity.dump.spool import spooled
 from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
+from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
 from parity.reorder import renumbered
 from parity.runs import compare_runs
@@ -26,6 +30,7 @@ from parity.turned import TurnedRun
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -131,6 +136,7 @@ class Passes:
             side, and nothing is kept.
         numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
         axes: Paddle's tensors whose axes lie in another order; see `parity.axes`.
+        learning: Run in training mode, and backward from this training's loss.
     """
 
     weights: Carried
@@ -142,6 +148,15 @@ class Passes:
     folder: Path | None = None
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
     axes: Axes | None = None
+    learning: Training | None = None
+
+    def from_loss(self, training: Training) -> Passes:
+        """Go backward from a training's loss, on its first batch, instead of seeded cotangents."""
+        return replace(self, inputs=as_arguments(training.batches[0][0]), learning=training)
+
+    def alike(self) -> AbstractContextManager[None]:
+        """Let dropout draw the same in both frameworks, where it draws at all."""
+        return nullcontext() if self.learning is None else same_masks()
 
     def compared(self, *, backward: bool) -> ParityResult:
         """Run forward, and on into the backward pass if that is asked for."""
@@ -162,7 +177,7 @@ class Passes:
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
             networks = self.weights.copies(dtype)
-            backward = Backward(random_cotangent())
+            backward = self.start(dtype)
             forward[dtype], outputs = compare_through(
                 *self._sources(networks, dtype, backward),
                 backward,
@@ -181,6 +196,13 @@ class Passes:
             gradients[dtype] = BackwardErrors(outputs, parameters)
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def start(self, dtype: FloatType) -> Backward:
+        """Tell where to go backward from."""
+        if self.learning is None:
+            return Backward(random_cotangent())
+        losses = {"torch": self.learning.torch_loss, "paddle": self.learning.paddle_loss}
+        return Backward(loss_cotangent(losses, as_arguments(self.learning.batches[0][1:]), dtype))
 
     def train(
         self, training: Training, steps: int
@@ -207,18 +229,14 @@ class Passes:
         """Find out which calls are made in another order; without any, this itself."""
         dtype = self.precisions[0]
         ours, theirs = self.weights.copies(dtype)
-        runs = LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
+        runs = self.live(ours, dtype), self.live(theirs, dtype)
         numbers = renumbered(*runs, self.rename)
         return replace(self, numbers=numbers) if numbers else self
 
     def permuted(self, wanted: Collection[CallKey]) -> Passes:
         """Find out which calls keep their axes in another order; without any, this itself."""
-        ours, theirs = (
-            LiveRun(network, self.inputs, "float64", numbers)
-            for network, numbers in zip(
-                self.weights.copies("float64"), (None, self.numbers), strict=True
-            )
-        )
+        ours, theirs = (self.live(network, "float64") for network in self.weights.copies("float64"))
+        theirs = replace(theirs, numbers=self.numbers)
         axes = axes_between(ours, theirs, wanted, rename=self.rename, bound=self.tol64)
         return replace(self, axes=axes) if axes else self
 
@@ -233,10 +251,14 @@ class Passes:
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
     ) -> tuple[Source, Source]:
-        ours = LiveRun(networks[0], self.inputs, dtype)
-        theirs: Source = LiveRun(networks[1], self.inputs, dtype, self.numbers)
+        ours = self.live(networks[0], dtype)
+        theirs: Source = replace(self.live(networks[1], dtype), numbers=self.numbers)
         if self.axes is not None:
             theirs = TurnedRun(theirs, self.axes)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs
+
+    def live(self, network: Any, dtype: FloatType) -> LiveRun:
+        """Make a run of a network of one's own, in the precision."""
+        return LiveRun(network, self.inputs, dtype, training=self.learning is not None)

@@ -6,6 +6,7 @@ stride, in elements) of a storage, and a storage is named by a persistent id.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,10 @@ def storage_of(reference: Any, storages: dict[str, Storage]) -> Storage:
     return storage if view is None else part_of(storage, *view)
 
 
+# Bytes that an expanded tensor, which repeats its elements, may have written out.
+LARGEST_EXPANDED = 1 << 30
+
+
 def part_of(root: Storage, key: Any, offset: int, count: int) -> Storage:
     """Return a storage that is a part of another; torch before 0.4 made such for views.
 
@@ -130,7 +135,8 @@ def check_view(
     """Refuse a view that reaches outside its storage.
 
     Raises:
-        InputError: a size, stride or offset is negative, or the last element lies outside.
+        InputError: a size, stride or offset is negative, the last element lies outside, or few
+            elements are repeated until they fill a disk.
     """
     capacity = storage.count * storage.type.itemsize // dtype.itemsize
     steps = [(size - 1) * step for size, step in zip(shape, stride, strict=True)]
@@ -139,6 +145,11 @@ def check_view(
         raise InputError(
             f"a tensor of shape {shape}, stride {stride}, offset {offset} reaches outside its "
             f"storage {storage.key!r} of {capacity} elements; the file is damaged, get it again"
+        )
+    if math.prod(shape) * dtype.itemsize > max(LARGEST_EXPANDED, capacity * dtype.itemsize):
+        raise InputError(
+            f"a tensor of shape {shape} repeats the {capacity} of storage {storage.key!r}; "
+            "written out it would fill a disk: refused"
         )
 
 

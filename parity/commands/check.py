@@ -43,7 +43,9 @@ def check_command(**options: Any) -> None:
     with errors_as_exit_codes():
         request = request_of(chosen((*NETWORKS, *INPUTS), options))
         result, job = _check(request, options)
-        report(result, ", ".join((job.title, *job.said)), options)
+        of_loss = options["cotangent"] == "loss"
+        said = ("input: the training's first batch",) if of_loss else job.said
+        report(result, ", ".join((job.title, *said)), options)
     end(result)
 
 

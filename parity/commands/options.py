@@ -194,6 +194,13 @@ CHECKING: tuple[click.Parameter, ...] = (
 #: What losses and trainings are compared; see `parity.job.checks`.
 TRAINING: tuple[click.Parameter, ...] = (
     click.Option(
+        ["--cotangent"],
+        default="random",
+        show_default=True,
+        type=click.Choice(["random", "loss"]),
+        help="Gradients of seeded numbers, or of the real loss in training mode.",
+    ),
+    click.Option(
         ["--steps"],
         default=10,
         show_default=True,

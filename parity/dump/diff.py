@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from parity.assemble import assemble, map_bounds
 from parity.axes import axes_between, inside_what_agrees
-from parity.backward import Backward, random_cotangent
+from parity.backward import Backward
+from parity.cotangents import random_cotangent
 from parity.dump.compatible import notes, refuse_incompatible, where
 from parity.dump.manifest import DumpError
 from parity.dump.parameters import StoredGradients, stored_partners

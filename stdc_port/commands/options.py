@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.command_line import errors_as_exit_codes, show, write_json
+from converters.command_line import (
+    HOLDS,
+    INTERRUPTED,
+    errors_as_exit_codes,
+    show,
+    write_json,
+)
+from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
     from stdc_port.training.recipe import Recipe
@@ -19,8 +27,15 @@ PATH: Any = click.Path(path_type=Path)
 MODELS = click.Choice(["stdc1", "stdc2"])
 
 
-def recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--recipe`` and ``--set``."""
+def recipe_options(
+    default: str | None, told_as: str = "by --cityscapes"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--recipe`` and ``--set``.
+
+    Args:
+        default: name of the recipe when none is given.
+        told_as: what the help says of the default if it is None.
+    """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
@@ -34,7 +49,7 @@ def recipe_options(default: str | None) -> Callable[[Callable[..., Any]], Callab
             click.option(
                 "--recipe",
                 default=default,
-                show_default=default or "by --cityscapes",
+                show_default=default or told_as,
                 help="Name of a recipe, or a .toml file.",
             ),
         ):
@@ -56,13 +71,70 @@ def chosen_recipe(name: str, overrides: tuple[str, ...], model: str | None) -> R
     return load_recipe(name, changes)
 
 
+def run_recipe(
+    weights: Path, name: str | None, overrides: tuple[str, ...], model: str | None
+) -> Recipe:
+    """Read the recipe that trained some weights: the one in their folder, unless one is named.
+
+    Raises:
+        InputError: see `load_recipe`.
+    """
+    beside = weights.with_name("recipe.json")
+    default = str(beside) if beside.is_file() else "generated"
+    return chosen_recipe(name or default, overrides, model)
+
+
+def views(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--scales`` and ``--flip``: how often a network looks at a picture."""
+    for option in (
+        click.option("--flip", is_flag=True, help="Also look at the mirrored picture."),
+        click.option(
+            "--scales",
+            "--scale",
+            metavar="S[,S...]",
+            callback=_scales,
+            help="Of the pictures that the network sees; default: the recipe's.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _scales(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        scales = tuple(float(word) for word in value.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0.05 <= scale <= 8 for scale in scales):
+        raise click.BadParameter(f"{value!r}: expected scales from 0.05 to 8, as 0.5,0.75,1.0")
+    return scales
+
+
+def part(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int]:
+    """Read ``--part K/N`` as (K - 1, N); the whole is (0, 1)."""
+    number, _slash, parts = (value or "1/1").partition("/")
+    if not (number.isdecimal() and parts.isdecimal()):
+        raise click.BadParameter(f"{value!r}: expected two whole numbers, as 2/4")
+    return int(number) - 1, int(parts)
+
+
 @contextmanager
 def told() -> Iterator[None]:
-    """Keep Paddle's remarks on its own build from the user, and errors to one message."""
+    """Keep Paddle's remarks on its own build from the user, and errors to one message.
+
+    A training that was asked to end, and has saved its state, ends well.
+    """
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
-        yield
+        try:
+            yield
+        except StoppedError as stopped:
+            click.echo(str(stopped), err=True)
+            code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
+            raise SystemExit(code) from None
 
 
 def show_result(result: Any, json_path: Path | None, *, quiet: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _IMAGE = "_leftImg8bit.png"
 _TRAIN_IDS = "_gtFine_labelTrainIds.png"
 _LABEL_IDS = "_gtFine_labelIds.png"
 _SHOWN = 20
+_Read = TypeVar("_Read")
 _DOWNLOAD = "Cityscapes has leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked here"
 
 
@@ -36,6 +38,18 @@ class Pair:
     image: Path
     labels: Path
     train_ids: bool
+
+
+class DamagedPairError(InputError):
+    """A pair that cannot be used.
+
+    Attributes:
+        problems: all that is wrong with it.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n  ".join(problems))
+        self.problems = tuple(problems)
 
 
 def find_pairs(root: Path, split: str) -> tuple[Pair, ...]:
@@ -88,9 +102,42 @@ def check_pairs(
     """
     problems: list[str] = []
     for pair in pairs:
-        problems += _problems(pair)
+        try:
+            read_pair(pair)
+        except DamagedPairError as error:
+            problems += error.problems
         advance(pair.name)
     _refuse(root, problems, hint="replace these files; a partial download is the usual cause")
+
+
+def read_pair(pair: Pair) -> tuple[Image.Image, NDArray[np.uint8]]:
+    """Read a pair: an RGB picture and its (H, W) train ids, both checked.
+
+    Raises:
+        DamagedPairError: a file is unreadable, the sizes differ, or a label value stands for
+            nothing.
+    """
+    image = _readable(pair.image, read_image)
+    values = _readable(pair.labels, read_label_values)
+    problems = []
+    if image.size != values.shape[::-1]:
+        expected = "×".join(map(str, image.size))
+        found = "×".join(map(str, values.shape[::-1]))
+        problems.append(f"{pair.labels}: expected {expected} pixels as its picture, found {found}")
+    unknown = unknown_ids(values, train_ids=pair.train_ids)
+    if unknown:
+        known = "0-18 and 255" if pair.train_ids else "0-33"
+        problems.append(f"{pair.labels}: unknown label values {unknown}; known are {known}")
+    if problems:
+        raise DamagedPairError(problems)
+    return image, train_ids(pair, values)
+
+
+def _readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
+    try:
+        return read(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DamagedPairError([f"{path}: unreadable ({error})"]) from error
 
 
 def read_image(path: Path) -> Image.Image:
@@ -144,29 +191,6 @@ def read_label_values(path: Path) -> NDArray[np.uint8]:
         if image.mode not in {"L", "P"}:
             raise ValueError(f"is a {image.mode} picture; labels have one 8-bit value a pixel")
         return np.asarray(image, np.uint8)
-
-
-def _problems(pair: Pair) -> list[str]:
-    try:
-        with Image.open(pair.image) as image:
-            size = image.size
-            image.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        return [f"{pair.image}: unreadable ({error})"]
-    try:
-        values = read_label_values(pair.labels)
-    except (OSError, ValueError, SyntaxError) as error:
-        return [f"{pair.labels}: unreadable ({error})"]
-    problems = []
-    if size != values.shape[::-1]:
-        expected = "×".join(map(str, size))
-        found = "×".join(map(str, values.shape[::-1]))
-        problems.append(f"{pair.labels}: expected {expected} pixels as its picture, found {found}")
-    unknown = unknown_ids(values, train_ids=pair.train_ids)
-    if unknown:
-        known = "0-18 and 255" if pair.train_ids else "0-33"
-        problems.append(f"{pair.labels}: unknown label values {unknown}; known are {known}")
-    return problems
 
 
 def _refuse(root: Path, problems: Sequence[str], *, hint: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,27 @@ class Evaluation:
     Attributes:
         matrix: (C, C) pixel counts, rows are the labels.
         images: how many were looked at.
-        scale: of the pictures that the network saw.
+        scales: of the pictures that the network saw.
         names: of the classes.
+        flip: whether it saw them mirrored, too.
     """
 
     matrix: NDArray[np.int64]
     images: int
-    scale: float
+    scales: tuple[float, ...]
     names: tuple[str, ...] = CLASS_NAMES
+    flip: bool = False
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        """The evaluation of two parts of a set together: counts are whole numbers, and add up.
+
+        Raises:
+            ValueError: the network was asked differently.
+        """
+        asked = [(one.scales, one.flip, one.names) for one in (self, other)]
+        if asked[0] != asked[1]:
+            raise ValueError(f"evaluated differently: {asked[0][:2]} and {asked[1][:2]}")
+        return replace(self, matrix=self.matrix + other.matrix, images=self.images + other.images)
 
     @property
     def iou(self) -> NDArray[np.float64]:
@@ -60,6 +74,12 @@ class Evaluation:
         return float(self.iou[self.present].mean()) if self.present.any() else float("nan")
 
     @property
+    def miou_of_scripts(self) -> float:
+        """The mean of cityscapesScripts: a class that is absent, yet predicted, counts as 0."""
+        seen = self.iou[~np.isnan(self.iou)].tolist()
+        return sum(seen) / len(seen) if seen else float("nan")
+
+    @property
     def accuracy(self) -> float:
         """Share of labelled pixels that are right."""
         total = self.matrix.sum()
@@ -69,9 +89,11 @@ class Evaluation:
         """Plain values; the IoU of an absent class is null."""
         return {
             "miou": self.miou,
+            "miou_of_cityscapes_scripts": self.miou_of_scripts,
             "accuracy": self.accuracy,
             "images": self.images,
-            "scale": self.scale,
+            "scales": list(self.scales),
+            "flip": self.flip,
             "iou": {
                 name: float(value) if here else None
                 for name, value, here in zip(self.names, self.iou, self.present, strict=True)
@@ -80,9 +102,29 @@ class Evaluation:
             "matrix": self.matrix.tolist(),
         }
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Evaluation:
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            matrix = np.array(content["matrix"], np.int64)
+            names = tuple(content["iou"])
+            scales = tuple(float(scale) for scale in content["scales"])
+            found = cls(matrix, int(content["images"]), scales, names, bool(content["flip"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"no evaluation ({error})") from error
+        if matrix.shape != (len(names), len(names)) or (matrix < 0).any():
+            raise ValueError(f"no evaluation of {len(names)} classes (matrix {matrix.shape})")
+        return found
+
     def __rich__(self) -> Table:
         """A row a class, the absent ones below."""
-        table = Table(title=f"{self.images} images at scale {self.scale:g}", title_justify="left")
+        views = ", ".join(f"{scale:g}" for scale in self.scales)
+        title = f"{self.images} images at scale {views}{', also mirrored' if self.flip else ''}"
+        table = Table(title=title, title_justify="left")
         table.add_column("class")
         table.add_column("IoU %", justify="right")
         for name, value, here in zip(self.names, self.iou, self.present, strict=True):
@@ -93,4 +135,9 @@ class Evaluation:
         table.add_row("pixel accuracy", f"{100 * self.accuracy:.2f}")
         if self.absent:
             table.caption = "absent from the set, in no mean: " + ", ".join(self.absent)
+        if abs(self.miou_of_scripts - self.miou) > 1e-9:
+            table.caption = (
+                f"{table.caption}; cityscapesScripts counts those of them that were predicted as "
+                f"0, and has {100 * self.miou_of_scripts:.2f}"
+            )
         return table

@@ -181,6 +181,13 @@ def test_views_outside_their_storage(tmp_path, view):
     refusal(zipped(tmp_path / "a.pth", tensor(VIEWS[view])))
 
 
+def test_few_elements_do_not_fill_a_disk(tmp_path):
+    view = b"K\x00(J\x01\x00\x00\x10t(K\x00t"  # 2²⁸ + 1 times the same four bytes
+    assert "would fill a disk" in refusal(zipped(tmp_path / "a.pth", tensor(view)))
+    expanded = zipped(tmp_path / "b.pth", tensor(b"K\x00(M\xff\xfft(K\x00t"))
+    assert read_checkpoint(expanded)["w"].shape == (65535,)
+
+
 def test_a_view_inside_its_storage_is_read(tmp_path):
     found = read_checkpoint(zipped(tmp_path / "a.pth", tensor(b"K\x01(K\x03t(K\x01t")))
     assert found["w"].load().tolist() == [0, 0, 0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from stdc_port.cli import main
+from stdc_port.training.stops import StoppedError
 
 TINY = [
     "--set", "data.crop=[64, 32]", "--set", "train.iterations=2", "--set", "train.batch_size=2",
@@ -55,14 +58,50 @@ def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
     trained = run("finetune", "--data", data, "--scratch", "-o", output, "--json", report, *TINY)
     assert trained.exit_code == 0, trained.output
     weights = output / "model.pdparams"
-    again = run("evaluate", "--weights", weights, "--data", data, "--json", tmp_path / "e.json")
+    asked = ["evaluate", "--weights", weights, "--data", data]
+    again = run(*asked, "-o", tmp_path / "e")
     assert again.exit_code == 0, again.output
     assert "mIoU over" in again.output
-    first, second = (json.loads(p.read_text()) for p in (report, tmp_path / "e.json"))
+    assert {p.name for p in (tmp_path / "e").iterdir()} == {
+        "evaluation.json", "confusion.csv", "confusion.png"
+    }  # fmt: skip
+    first, second = (json.loads(p.read_text()) for p in (report, tmp_path / "e/evaluation.json"))
     assert first["matrix"] == second["matrix"]
-    shown = run("predict", "--weights", weights, data / "leftImg8bit/val", "-o", tmp_path / "o")
+    for number in (1, 2):
+        part = run(*asked, "--part", f"{number}/2", "--json", tmp_path / f"{number}.json")
+        assert part.exit_code == 0, part.output
+    parts = [json.loads((tmp_path / f"{number}.json").read_text()) for number in (1, 2)]
+    assert sum(np.array(part["matrix"]) for part in parts).tolist() == first["matrix"]
+    predicting = ["predict", "--weights", weights, data / "leftImg8bit/val", "-o", tmp_path / "o"]
+    shown = run(*predicting)
     assert shown.exit_code == 0, shown.output
-    assert len(list((tmp_path / "o").glob("*_overlay.png"))) == 2
+    assert len(list((tmp_path / "o").glob("*/*/*.png"))) == 6
+    assert "0 pictures predicted, 2 were there" in " ".join(run(*predicting).output.split())
+    other = run(*predicting, "--flip")
+    assert other.exit_code == 2
+    assert "other weights or settings" in other.output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_training_that_was_stopped_ends_well(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise StoppedError(number, "stopped, and saved")
+
+    monkeypatch.setattr("stdc_port.training.jobs.finetune", stopped)
+    result = run("finetune", "--data", "x", "-o", "y", "--scratch", "--resume", "auto")
+    assert result.exit_code == code
+    assert "stopped, and saved" in result.output
+
+
+def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "000000007.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"")
+    result = run("finetune", "--data", data, "-o", tmp_path, "--scratch", *TINY)
+    assert result.exit_code == 2
+    assert "--resume" in result.output
 
 
 @pytest.mark.parametrize(
@@ -79,6 +118,8 @@ def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
         (["scenes", "x", "--size", "12"], "width x height"),
         (["ablation", "--seeds", "1,1"], "--seeds"),
         (["predict", "nowhere", "--weights", "x", "-o", "y"], "nowhere"),
+        (["predict", "x", "--weights", "x", "-o", "y", "--scales", "1,much"], "expected scales"),
+        (["evaluate", "--weights", "x", "--data", "y", "--part", "half"], "--part"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_exits_2(

@@ -22,6 +22,7 @@ from parity.isolate import isolated, wanted
 from parity.losses import check_losses
 from parity.passes import Carried, Passes
 from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.progress import doing
 from parity.regroup import regrouped
 from parity.reorder import could_be_reordered, in_another_order
 from parity.restore import random_numbers_restored
@@ -149,16 +150,19 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
         return diagnosed(_refused(passes, refusal), passes.weights, passes.inputs)
     if wanted(asked.isolation, result):
         with passes.alike():
-            result = isolated(result, passes.sources, passes.rename)
+            with doing("own errors"):
+                result = isolated(result, passes.sources, passes.rename)
             result = excused(result, passes)
-    return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
+    with doing("looking for causes"):
+        return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
 
 
 def _with_losses(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:
     if asked.losses is None or "loss" not in asked.checks:
         return result
     bounds = {"tol": passes.tol, "tol64": passes.tol64}
-    return replace(result, losses=check_losses(asked.losses, passes.precisions, **bounds))
+    with doing("losses"):
+        return replace(result, losses=check_losses(asked.losses, passes.precisions, **bounds))
 
 
 def _trained(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:

@@ -14,6 +14,7 @@ import numpy as np
 from parity.compare import tensor_error
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, partners
+from parity.progress import tell
 from parity.record import Record
 from parity.runs import Slot, aligned, lone, returned
 
@@ -100,6 +101,7 @@ class _Forcing:
             return None
         if self.witness is not None:
             self.witness(ours, theirs)
+        tell(ours.path)
         slots, instead, stuck = _compared(returned(ours, theirs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead

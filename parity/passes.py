@@ -19,6 +19,7 @@ from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
+from parity.progress import doing
 from parity.reorder import renumbered
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
@@ -165,10 +166,10 @@ class Passes:
 
     def forward(self) -> ParityResult:
         """Run forward only."""
-        runs = {
-            dtype: compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
-            for dtype, bound in self._bounds().items()
-        }
+        runs = {}
+        for dtype, bound in self._bounds().items():
+            with doing(dtype, "forward"):
+                runs[dtype] = compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
         return assemble(runs, tol=self.tol, tol64=self.tol64)
 
     def backward(self) -> ParityResult:
@@ -176,26 +177,27 @@ class Passes:
         forward: dict[FloatType, RunErrors] = {}
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
-            networks = self.weights.copies(dtype)
-            backward = self.start(dtype)
-            forward[dtype], outputs = compare_through(
-                *self._sources(networks, dtype, backward),
-                backward,
-                rename=self.rename,
-                bound=bound,
-            )
-            single = gradients.get("float32")
-            parameters = parameter_errors(
-                networks,
-                dtype,
-                self.weights.keys,
-                outputs,
-                single.parameters if single else None,
-                tol=self.tol,
-            )
-            gradients[dtype] = BackwardErrors(outputs, parameters)
+            with doing(dtype, "forward and backward"):
+                found = self._through(dtype, bound, gradients.get("float32"))
+                forward[dtype], gradients[dtype] = found
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def _through(
+        self, dtype: FloatType, bound: float, single: BackwardErrors | None
+    ) -> tuple[RunErrors, BackwardErrors]:
+        networks, backward = self.weights.copies(dtype), self.start(dtype)
+        sources = self._sources(networks, dtype, backward)
+        errors, outputs = compare_through(*sources, backward, rename=self.rename, bound=bound)
+        parameters = parameter_errors(
+            networks,
+            dtype,
+            self.weights.keys,
+            outputs,
+            single.parameters if single else None,
+            tol=self.tol,
+        )
+        return errors, BackwardErrors(outputs, parameters)
 
     def start(self, dtype: FloatType) -> Backward:
         """Tell where to go backward from."""
@@ -208,21 +210,16 @@ class Passes:
         self, training: Training, steps: int
     ) -> tuple[tuple[StepResult, ...], tuple[str, ...]]:
         """Train copies of both networks; give the steps and what is to be known."""
-        runs = {
-            dtype: train(
-                self.weights.copies(dtype),
-                training,
-                dtype,
-                keys=self.weights.keys,
-                steps=steps,
-                tol=self.tol,
-            )
-            for dtype in self.precisions
-        }
+        runs = {}
+        for dtype in self.precisions:
+            with doing(dtype, "training"):
+                networks, keys = self.weights.copies(dtype), self.weights.keys
+                runs[dtype] = train(networks, training, dtype, keys=keys, steps=steps, tol=self.tol)
         bounds, dtype = Tolerances(self.tol), deciding(runs)
         if not accumulated(runs, bounds):
             return judged_steps(runs, (), bounds)
-        drift = sensitivity(self.weights.copies(dtype)[0], training, dtype, steps=steps)
+        with doing(dtype, "torch's own drift"):
+            drift = sensitivity(self.weights.copies(dtype)[0], training, dtype, steps=steps)
         return judged_steps(runs, drift, bounds)
 
     def reordered(self) -> Passes:

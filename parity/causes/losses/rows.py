@@ -32,6 +32,7 @@ class Change:
         start: Torch's value, where another is solved for.
         linear: The loss is linear in the value.
         special: A name for particular values that are found: (value, cause).
+        most: The largest it may be, where the value is a whole number.
     """
 
     cause: str
@@ -42,6 +43,7 @@ class Change:
     start: float | None = None
     linear: bool = False
     special: tuple[tuple[float, str], ...] = ()
+    most: int = 0
 
 
 def _resize(call: Call) -> Iterator[Otherwise]:
@@ -175,6 +177,7 @@ def changes(calls: Sequence[Call]) -> Iterator[Change]:
         for row in rows:
             yield from _of_row(row, own)
     yield from _thresholds(calls)
+    yield from _counts(calls)
     yield from _terms(calls)
     yield from _options(calls)
     yield from _constants(calls)
@@ -217,6 +220,42 @@ def _other_thresholds(own: float) -> list[float]:
 
 def _with_constant(call: Call, value: float) -> Any:
     return call.with_constant(value)
+
+
+def _counts(calls: Sequence[Call]) -> Iterator[Change]:
+    """Yield other numbers of the largest values that a loss takes."""
+    for name in ("getitem", "topk"):
+        seen = [(call, _taken(call)) for call in calls if call.name == name]
+        for own in dict.fromkeys(count for _, count in seen if count):
+            chosen = [call for call, count in seen if count == own]
+            yield Change(
+                "ohem-rule",
+                f"it takes the {{value}} largest values, torch's {own}",
+                f"{own} values instead of {{value}}",
+                Site(name),
+                partial(_taking, own=own),
+                start=own,
+                most=min(call.args[0].shape[0] for call in chosen) - 1,
+            )
+
+
+def _taken(call: Call) -> int:
+    """Give the number of first values that a call takes of a vector; 0 if it does not."""
+    tensor, what = call.args[0], call.args[1] if len(call.args) > 1 else call.kwargs.get("k")
+    if tensor.ndim != 1:
+        return 0
+    if isinstance(what, slice):
+        what = what.stop if what.start is None and what.step is None else None
+    return what if isinstance(what, int) and not isinstance(what, bool) and what > 0 else 0
+
+
+def _taking(call: Call, value: float, *, own: int) -> Any:
+    if _taken(call) != own:
+        return call.run()
+    count = round(value)
+    if call.name == "topk":
+        return call.args[0].topk(count)
+    return call.args[0][:count] if isinstance(call.args[1], slice) else call.args[0][count]
 
 
 def _terms(calls: Sequence[Call]) -> Iterator[Change]:

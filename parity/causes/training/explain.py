@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.causes.training.clip import clip_of
+from parity.causes.training.clip import ADDED, Clip, clip_of
 from parity.causes.training.rates import Rates, read
 from parity.causes.training.rules import LEFT, Fit, directions, fit
 from parity.causes.training.variants import Variant, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from parity.causes.training.clip import Gradients
     from parity.causes.training.course import Course, Courses, Reference
@@ -78,7 +78,7 @@ def follows(courses: Courses) -> bool:
         if name in reference.group_of
     ]
     found = _Updates(courses, reference, used)
-    plain = Variant("", "", "", reference.kind, _none())
+    plain = Variant("", "", "", reference.kind, Clip())
     fits = found.tried(plain, [None] * len(used))
     if fits is None or max((f.left for f in fits), default=0.0) > found.enough:
         return False
@@ -102,7 +102,7 @@ def explained(courses: Courses, moved: Sequence[Course]) -> Explanation | None:
     updates = _Updates(courses, reference, list(moved))
     best: Explanation | None = None
     before = np.inf
-    for variant in variants(reference, clip):
+    for variant in (*variants(reference, clip), *updates.clipped(clip)):
         if not variant.cause:
             before = updates.misfit(variant)
         found = updates.explanation(variant, before)
@@ -111,12 +111,6 @@ def explained(courses: Courses, moved: Sequence[Course]) -> Explanation | None:
         if best is not None and best.cost == (0, False):
             break
     return best
-
-
-def _none() -> Any:
-    from parity.causes.training.clip import Clip
-
-    return Clip()
 
 
 @dataclass
@@ -175,6 +169,28 @@ class _Updates:
             if fit(course, steps, wanted).rates[0] is not None
         ]
         return max(errors, default=0.0)
+
+    def clipped(self, clip: Clip) -> Iterator[Variant]:
+        """Yield a clipping that torch does not do, its bound read from the first step."""
+        if clip.kind != "none":
+            return
+        kind, own = self.reference.kind, [self._own_decay(course) for course in self.moved]
+        plain = Variant("clip-added", "", "no grad_clip, no clip_grad_norm_", kind, clip)
+        whole = self.directions(plain, own)
+        bare = self.directions(replace(plain, clip=Clip("value", 0.0)), own)
+        if whole is None or bare is None:
+            return
+        factors = [
+            float((c.moves[0].update / w[0] - b[0]) @ (a[0] - b[0]) / ((a[0] - b[0]) ** 2).sum())
+            for c, a, b, w in zip(self.moved, whole, bare, self.wanted, strict=True)
+            if w[0] and (a[0] - b[0]).any()
+        ]
+        if not factors or not 0 < np.median(factors) < 1 - 1e-6:
+            return
+        norm = float(np.sqrt(sum(course.moves[0].squares for course in self.moved)))
+        for added in (0.0, ADDED):
+            other = Clip("global", float(np.median(factors)) * (norm + added), added)
+            yield replace(plain, words=f"{other}, torch clips nothing", clip=other)
 
     def explanation(self, variant: Variant, before: float) -> Explanation | None:
         """Explain the updates by a variant, each parameter with the decay that does so."""

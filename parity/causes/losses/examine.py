@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.causes.losses.calls import Call
-    from parity.causes.losses.rows import Change
+    from parity.causes.losses.change import Change
     from parity.losses import Found, LossCase, Losses
 
 #: What a change may leave, and how much smaller than the difference that has to be.

@@ -15,6 +15,7 @@ from converters import RefusedError
 from parity.amplified import excused
 from parity.arguments import as_arguments
 from parity.asked import Asked
+from parity.axes import inside_what_agrees
 from parity.backends import require, unwrapped
 from parity.diagnose import diagnosed
 from parity.isolate import isolated, wanted
@@ -214,10 +215,13 @@ def _refused(passes: Passes, refusal: RefusedError) -> ParityResult:
 
 
 def _compared(passes: Passes, *, backward: bool) -> tuple[Passes, ParityResult]:
-    """Compare both networks; once more where calls or layers turn out not to be partners."""
+    """Compare both networks; once more where calls, axes or layers turn out to lie otherwise."""
     result = passes.compared(backward=backward)
     if could_be_reordered(result) and (other := passes.reordered()) is not passes:
         passes, result = other, other.compared(backward=backward)
+    inner = inside_what_agrees(result)
+    if inner and (turned := passes.permuted(inner)) is not passes:
+        passes, result = turned, turned.compared(backward=backward)
     group = regrouped(result, passes)
     if group is not None:
         passes = group.apart(passes)

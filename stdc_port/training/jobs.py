@@ -15,14 +15,27 @@ from stdc_port.training.ablation import Ablation, Arm
 from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs
 from stdc_port.training.groups import group_table
 from stdc_port.training.metrics import Evaluation
+from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
 from stdc_port.training.recipe import Recipe
 
 Resume = Literal["no", "auto", "must"]
 EVALUATION = "evaluation.json"
 
 
-def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tuple[Pair, ...]]:
+def checked_pairs(
+    root: Path,
+    splits: Sequence[str],
+    *,
+    quiet: bool,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[tuple[Pair, ...]]:
     """The pairs of some splits, every file of which has been opened.
+
+    Args:
+        root: a Cityscapes folder.
+        splits: whose pairs.
+        quiet: show no progress.
+        tell: told what is unusual about the training split.
 
     Raises:
         InputError: listing all that is wrong with the folder.
@@ -30,7 +43,12 @@ def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tup
     found = [find_pairs(root, split) for split in splits]
     every = [pair for pairs in found for pair in pairs]
     with progress_bar("checking the data", len(every), quiet=quiet) as advance:
-        check_pairs(root, every, advance=advance)
+        counts = check_pairs(root, every, advance=advance)
+    if splits[0] == "train":
+        own = counts[: len(found[0])]
+        empty = (pair.name for pair, row in zip(found[0], own, strict=True) if not row.any())
+        for remark in set_remarks(SetFacts(own.sum(0), tuple(empty))):
+            tell(remark)
     return found
 
 
@@ -62,7 +80,11 @@ def finetune(
 
     console = Console(stderr=True, quiet=quiet)
     _refuse_overwriting(folder, resume)
-    train, val = checked_pairs(data, ("train", "val"), quiet=quiet)
+    for remark in recipe_remarks(recipe):
+        console.print(f"note: {remark}")
+    train, val = checked_pairs(
+        data, ("train", "val"), quiet=quiet, tell=lambda text: console.print(f"note: {text}")
+    )
     trainer = Trainer(recipe, folder, weights, tell=console.print)
     if resume != "no":
         console.print(trainer.resume(required=resume == "must"))

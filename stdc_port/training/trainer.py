@@ -25,6 +25,7 @@ from stdc_port.training.initialise import Initialisation, initialise
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.nonfinite import NotFiniteError, bad_arrays, keep_batch
 from stdc_port.training.optimizer import build_optimizer
+from stdc_port.training.preflight import batch_remarks, ohem_minimum
 from stdc_port.training.recipe import Recipe, differences
 from stdc_port.training.runlog import RunLog, Step
 from stdc_port.training.state import (
@@ -78,9 +79,14 @@ class Trainer:
         self.best: Best | None = None
         self._pictures = ""
         paddle.seed(recipe.train.seed)
-        self.network: Any = build(f"{recipe.model}-seg")
+        self.network: Any = build(f"{recipe.model}-seg", variant=recipe.variant)
         self._loss = SegmentationLoss()
-        self.initialisation: Initialisation = initialise(self.network, weights)
+        self.initialisation: Initialisation = initialise(
+            self.network,
+            weights,
+            variant=recipe.variant,
+            normalisation=recipe.data.normalisation(),
+        )
         if recipe.train.unbiased_variance:
             use_unbiased_variance(self.network)
         grouped = build_optimizer(self.network, self._loss, recipe)
@@ -191,11 +197,12 @@ class Trainer:
         began: float,
         advance: Callable[[Step], None],
     ) -> None:
-        rate = self._schedule.rate(self.iteration)
+        rate, names = self._schedule.rate(self.iteration), data.names_of(self.iteration)
+        for remark in batch_remarks(batch, names, ohem_minimum(self.recipe)):
+            self._log.remark(self.iteration, remark)
         try:
             parts = self._stepper(batch, self.iteration, rate)
         except NotFiniteError as error:
-            names = data.names_of(self.iteration)
             kept = keep_batch(self.folder, self.iteration, batch, names, self.network)
             raise NotFiniteError(
                 f"iteration {self.iteration}: {error}. The batch is in {kept}, the weights that it "

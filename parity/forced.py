@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
-    from parity.source import LiveRun, Source
+    from parity.source import Source
 
     #: Sees both sides of a start or an end of a call, torch's first, before values are exchanged.
     Witness = Callable[[Event, Event], None]
@@ -136,7 +136,7 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 def forced_run(
     ours: Source,
-    theirs: LiveRun,
+    theirs: Source,
     *,
     rename: Mapping[str, str],
     exchange_given: Container[CallKey] = (),

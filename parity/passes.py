@@ -11,10 +11,11 @@ from converters import ConverterError
 from parity import weights as crossing
 from parity.arguments import as_arguments
 from parity.assemble import assemble, map_bounds
+from parity.axes import axes_between
 from parity.backward import Backward
 from parity.cotangents import loss_cotangent, random_cotangent
 from parity.dump.spool import spooled
-from parity.gradient_verdicts import BackwardErrors, with_gradients
+from parity.gradient_verdicts import BackwardErrors, with_gradients, with_own_gradients
 from parity.gradients import compare_through
 from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
@@ -25,15 +26,17 @@ from parity.source import LiveRun, copy_as
 from parity.training.run import train
 from parity.training.sensitivity import sensitivity
 from parity.training.verdicts import Tolerances, accumulated, deciding, judged_steps
+from parity.turned import TurnedRun
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
 
+    from parity.axes import Axes
     from parity.backends import FloatType
     from parity.comparison import StepResult
     from parity.record import CallKey
@@ -133,6 +136,7 @@ class Passes:
         folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
             side, and nothing is kept.
         numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
+        axes: Paddle's tensors whose axes lie in another order; see `parity.axes`.
         learning: Run in training mode, and backward from this training's loss.
     """
 
@@ -144,6 +148,7 @@ class Passes:
     precisions: Sequence[FloatType]
     folder: Path | None = None
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
+    axes: Axes | None = None
     learning: Training | None = None
 
     def from_loss(self, training: Training) -> Passes:
@@ -156,7 +161,8 @@ class Passes:
 
     def compared(self, *, backward: bool) -> ParityResult:
         """Run forward, and on into the backward pass if that is asked for."""
-        return self.backward() if backward else self.forward()
+        result = self.backward() if backward else self.forward()
+        return self.axes.noted(result) if self.axes is not None else result
 
     def forward(self) -> ParityResult:
         """Run forward only."""
@@ -177,12 +183,27 @@ class Passes:
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
 
+    def own_gradients(self, result: ParityResult) -> ParityResult:
+        """Add the gradients' own errors, each computed from torch's behind it.
+
+        Args:
+            result: Of `backward`; its forward pass agrees.
+        """
+        gradients: dict[FloatType, BackwardErrors] = {}
+        for dtype, bound in self._bounds().items():
+            with doing(dtype, "own errors of gradients"):
+                single = gradients.get("float32")
+                _, gradients[dtype] = self._through(dtype, bound, single, forced=True)
+        return with_own_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
     def _through(
-        self, dtype: FloatType, bound: float, single: BackwardErrors | None
+        self, dtype: FloatType, bound: float, single: BackwardErrors | None, *, forced: bool = False
     ) -> tuple[RunErrors, BackwardErrors]:
         networks, backward = self.weights.copies(dtype), self.start(dtype)
         sources = self._sources(networks, dtype, backward)
-        errors, outputs = compare_through(*sources, backward, rename=self.rename, bound=bound)
+        errors, outputs = compare_through(
+            *sources, backward, rename=self.rename, bound=bound, forced=forced
+        )
         parameters = parameter_errors(
             networks,
             dtype,
@@ -224,19 +245,28 @@ class Passes:
         numbers = renumbered(*runs, self.rename)
         return replace(self, numbers=numbers) if numbers else self
 
+    def permuted(self, wanted: Collection[CallKey]) -> Passes:
+        """Find out which calls keep their axes in another order; without any, this itself."""
+        ours, theirs = (self.live(network, "float64") for network in self.weights.copies("float64"))
+        theirs = replace(theirs, numbers=self.numbers)
+        axes = axes_between(ours, theirs, wanted, rename=self.rename, bound=self.tol64)
+        return replace(self, axes=axes) if axes else self
+
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
 
-    def sources(self, dtype: FloatType) -> tuple[Source, LiveRun]:
+    def sources(self, dtype: FloatType) -> tuple[Source, Source]:
         """Make fresh runs of both networks in a precision, forward."""
         return self._sources(self.weights.copies(dtype), dtype)
 
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
-    ) -> tuple[Source, LiveRun]:
+    ) -> tuple[Source, Source]:
         ours = self.live(networks[0], dtype)
-        theirs = replace(self.live(networks[1], dtype), numbers=self.numbers)
+        theirs: Source = replace(self.live(networks[1], dtype), numbers=self.numbers)
+        if self.axes is not None:
+            theirs = TurnedRun(theirs, self.axes)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

@@ -34,6 +34,7 @@ class Patient:
         right: The weights that the converter carries over; None where it cannot.
         found: The weights that paddle's network holds.
         copies: Makes copies of both in a precision, with right weights where they are known.
+        training: They run in training mode.
     """
 
     torch_module: Any
@@ -43,11 +44,16 @@ class Patient:
     right: Mapping[str, np.ndarray] | None
     found: Mapping[str, np.ndarray]
     copies: Callable[[FloatType], tuple[Any, Any]]
+    training: bool = False
 
     def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
         """Make fresh runs of both networks in a precision."""
         ours, theirs = self.copies(dtype)
-        return LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
+        mode = self.training
+        return (
+            LiveRun(ours, self.inputs, dtype, training=mode),
+            LiveRun(theirs, self.inputs, dtype, training=mode),
+        )
 
     @property
     def paths(self) -> dict[str, str]:

@@ -87,10 +87,11 @@ def output_of(
     """Return the files that a plan's target will consist of; arguments as in :func:`execute`.
 
     Raises:
-        InputError: the format is unknown, or of the other framework.
+        InputError: the format is unknown, of the other framework, or lacks an element type.
     """
-    writer = writer_for(path, plan.to, form)
-    return Output.of(path, writer, content_of(plan, progress), max_shard_size)
+    writer, content = writer_for(path, plan.to, form), content_of(plan, progress)
+    writer.require_types(path, content, plan.to)
+    return Output.of(path, writer, content, max_shard_size)
 
 
 @dataclass

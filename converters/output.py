@@ -86,21 +86,24 @@ class Output:
         return (self.path.with_name(self.leading), self.path, *shards_beside(self.path))
 
     def check(self, sources: tuple[Path, ...], *, force: bool) -> None:
-        """Refuse to write what cannot be written, or what would overwrite something.
+        """Refuse to overwrite something; see :func:`check_target`.
 
         Raises:
-            InputError: an element type that the format has not; or see :func:`check_target`.
+            InputError: one of the files is a source, a folder, or there without ``force``.
         """
         for path in (self.path, *self.replaced):
             check_target(path, sources, force=force)
-        for part in self.parts.values():
-            self.writer.require_types(self.path, part)
 
     def write(self, stage: Path) -> Written:
         """Write all files into a temporary folder, one after the other, the leading one last."""
         folder = stage / "new"
         folder.mkdir()
-        files = {name: self.write_part(folder / name, part) for name, part in self.parts.items()}
+        files: dict[str, InWork] = {}
+        for name, part in self.parts.items():
+            last = list(files.values())[-1:]
+            files[name] = self.write_part(folder / name, part)
+            for one in last:  # so that hashing never falls behind by more than a file
+                one.digest.result()
         if self.index is None:
             return Written(folder, files, files[self.leading].digest)
         files[self.leading] = self.write_index(folder / self.leading, self.index)

@@ -14,14 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parity.backends.autograd import autograd_of
-from parity.backward import Backward, random_cotangent
 from parity.compare import tensor_error
 from parity.dump.spool import spooled
 from parity.gradients import compare_through
 from parity.nudge import nudge, nudged
 from parity.precision import State, Verdict
 from parity.runs import compare_runs
-from parity.source import LiveRun, copy_as
+from parity.source import copy_as
 
 if TYPE_CHECKING:
     from parity.compare import TensorError
@@ -91,16 +90,18 @@ class _Twin:
 def _twin(passes: Passes, *, backward: bool) -> _Twin:
     plain, moved = (copy_as(passes.weights.torch_module, "float64") for _ in range(2))
     nudge(moved)
-    there = LiveRun(moved, nudged(passes.inputs, "float64"), "float64")
-    here = LiveRun(plain, passes.inputs, "float64")
-    started = Backward(random_cotangent()) if backward else None
+    here = passes.live(plain, "float64")
+    there = replace(passes.live(moved, "float64"), inputs=nudged(passes.inputs, "float64"))
+    started = passes.start("float64") if backward else None
     # One after the other: side by side, two torch networks would share torch's global switches.
     with TemporaryDirectory(prefix="stdc-parity-", ignore_cleanup_errors=True) as folder:
-        kept = spooled(here, Path(folder) / "torch.npz", started)
-        if started is None:
-            errors, gradients = compare_runs(kept, there, rename={}), None
-        else:
-            errors, gradients = compare_through(kept, there, started, rename={})
+        with passes.alike():
+            kept = spooled(here, Path(folder) / "torch.npz", started)
+        with passes.alike():
+            if started is None:
+                errors, gradients = compare_runs(kept, there, rename={}), None
+            else:
+                errors, gradients = compare_through(kept, there, started, rename={})
     outputs: dict[tuple[CallKey | None, str], TensorError] = {
         (key, slot): found.error
         for key, call in errors.calls.items()

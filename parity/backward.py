@@ -8,7 +8,6 @@ that a gradient belongs to the same call, by path and index, as the values did.
 from __future__ import annotations
 
 import weakref
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ import numpy as np
 from parity.arguments import as_arguments, split
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
-from parity.nested import flatten
 from parity.record import CallKey
 from parity.recorder import observe
 from parity.running import as_dtype, exact_kernels, explained
@@ -26,6 +24,7 @@ from parity.running import as_dtype, exact_kernels, explained
 if TYPE_CHECKING:
     from parity.backends import Backend, FloatType
     from parity.backends.autograd import Autograd
+    from parity.cotangents import Start
     from parity.precision import Floor
     from parity.record import Consumer, GivenConsumer
 
@@ -51,8 +50,6 @@ class Gradient:
 
 #: Takes a gradient; values that it gives back take the gradient's place.
 GradientConsumer = Callable[[Gradient], "np.ndarray | None"]
-#: From what a network returned to the tensors from which to run backward, and their cotangents.
-Start = Callable[["Backend", Any], "tuple[list[Any], list[np.ndarray]]"]
 
 
 @dataclass(frozen=True)
@@ -60,34 +57,10 @@ class Backward:
     """A backward pass to be made.
 
     Attributes:
-        start: Where it starts; see `random_cotangent`.
-        training: The network runs in training mode, not in evaluation mode.
+        start: Where it starts; see `parity.cotangents`.
     """
 
     start: Start
-    training: bool = False
-
-
-def random_cotangent(seed: int = 0) -> Start:
-    """Start from seeded normal numbers for every floating output, the same in both frameworks."""
-
-    def start(backend: Backend, output: Any) -> tuple[list[Any], list[np.ndarray]]:
-        arrays = [(slot, t, backend.view(t)) for slot, t in flatten(output, backend.is_tensor)]
-        floating = [(slot, t, array) for slot, t, array in arrays if array.dtype.kind == "f"]
-        # A lone output may lie in a tuple on one side.
-        slots = [slot for slot, _, _ in floating] if len(floating) > 1 else [""]
-        drawn = [
-            _draw(seed, slot, array) for slot, (_, _, array) in zip(slots, floating, strict=False)
-        ]
-        return [tensor for _, tensor, _ in floating], drawn
-
-    return start
-
-
-def _draw(seed: int, slot: str, like: np.ndarray) -> np.ndarray:
-    random = np.random.default_rng([seed, zlib.crc32(slot.encode()), *like.shape])
-    # Drawn in single precision: both precisions start from the same numbers.
-    return random.standard_normal(like.shape, np.float32).astype(like.dtype)
 
 
 @dataclass(frozen=True)
@@ -131,7 +104,9 @@ def run_through(
     gradients: GradientConsumer,
     dtype: FloatType,
     backward: Backward,
+    *,
     numbers: Mapping[CallKey, int] | None = None,
+    training: bool = False,
     given: GivenConsumer | None = None,
 ) -> dict[CallKey, list[Floor]]:
     """Run a network forward and backward once; arrays are shared, see `parity.running.run`.
@@ -145,8 +120,9 @@ def run_through(
         gradients: Called with the gradient of each tensor that a call returned, once for each
             call that returned it; last with those of the inputs.
         dtype: The precision of the run.
-        backward: Where to start, and in which mode.
+        backward: Where to start.
         numbers: See `parity.running.run`.
+        training: In training mode, not in evaluation mode.
         given: See `parity.running.run`.
 
     Returns:
@@ -160,7 +136,7 @@ def run_through(
     leaves = [autograd.leaf(backend.argument(network, array)) for array in arrays]
     watcher = _Watcher(backend, autograd, gradients)
     with (
-        backend.running(network, dtype, gradients=True, training=backward.training),
+        backend.running(network, dtype, gradients=True, training=training),
         observe(
             network, consumer, share=True, watch=watcher, numbers=numbers, given=given
         ) as recorder,
@@ -172,7 +148,7 @@ def run_through(
             )
             output = network(*positional, **named)
         with explained(network, recorder, "its backward pass"):
-            tensors, cotangents = backward.start(backend, output)
+            tensors, cotangents = backward.start(network, output)
             flowing = [pair for pair in zip(tensors, cotangents, strict=True)
                        if autograd.flows(pair[0])]  # fmt: skip
             if flowing:

@@ -6,21 +6,18 @@ fault does not hide another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from parity.causes import layers, static
-from parity.causes.settings import MEASURED
-from parity.causes.weights import Wrong, explain
-from parity.isolate import isolated
-from parity.pair import partners
+from parity.causes import layers, loaded, static
+from parity.isolate import forced_until_settled, isolated
+from parity.patient import Patient
 from parity.result import Diagnosis
-from parity.source import LiveRun
 from parity.suspect import collect
 from parity.weights import paddle_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -31,44 +28,6 @@ if TYPE_CHECKING:
     from parity.result import ParityResult
     from parity.suspect import Suspect
     from parity.training import Training
-
-#: Faults that are examined; a port with more has one cause that repeats.
-EXAMINED = 12
-
-
-@dataclass(frozen=True)
-class Patient:
-    """What is known of the two networks.
-
-    Attributes:
-        torch_module: The reference.
-        paddle_layer: The network in question.
-        inputs: The positional arguments of both.
-        rename: Torch path prefix to paddle path prefix.
-        right: The weights that the converter carries over; None where it cannot.
-        found: The weights that paddle's network holds.
-        copies: Makes copies of both in a precision, with right weights where they are known.
-    """
-
-    torch_module: Any
-    paddle_layer: Any
-    inputs: tuple[np.ndarray, ...]
-    rename: Mapping[str, str]
-    right: Mapping[str, np.ndarray] | None
-    found: Mapping[str, np.ndarray]
-    copies: Callable[[FloatType], tuple[Any, Any]]
-
-    def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
-        """Make fresh runs of both networks in a precision."""
-        ours, theirs = self.copies(dtype)
-        return LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
-
-    @property
-    def paths(self) -> dict[str, str]:
-        """Paddle's path by torch's."""
-        ours = {path for path, _ in self.torch_module.named_modules()}
-        theirs = {path for path, _ in self.paddle_layer.named_sublayers(include_self=True)}
-        return dict(partners(ours, theirs, self.rename))
 
 
 def diagnosed(
@@ -104,11 +63,13 @@ def diagnosed(
     again = result.layers and result.weights and right is not None
     faults = isolated(result, patient.runs, rename) if again else result
     found = [
-        *diagnose(faults, patient),
+        *diagnose(faults, patient, result.faults or faults.faults),
         *_of_gradients(faults, patient, weights),
         *_of_losses(faults, losses),
-        *_of_training(faults, weights, training, patient.paths),
     ]
+    if training is not None and not all(step.state.passes for step in faults.steps):
+        known = {told.cause for told in found}
+        found += _of_training(faults, patient, weights, training, known)
     return replace(result, diagnosis=list(dict.fromkeys(found)))
 
 
@@ -136,37 +97,79 @@ def _of_losses(result: ParityResult, losses: Losses | None) -> list[Diagnosis]:
 
 
 def _of_training(
-    result: ParityResult, weights: Carried, training: Training | None, paths: Mapping[str, str]
+    result: ParityResult,
+    patient: Patient,
+    weights: Carried,
+    training: Training,
+    known: Collection[str],
 ) -> list[Diagnosis]:
-    failed = [step.step for step in result.steps if not step.state.passes]
-    if training is None or not failed:
-        return []
-    # It loads both frameworks.
+    """Look what the steps did; and, where the first loss differs already, what came before them."""
+    # They load both frameworks.
+    from parity.causes.training import losses
     from parity.causes.training.examine import examine
 
-    found = examine(weights, training, _precision(result), paths, failed[0], len(result.steps))
-    order = {layer.name: place for place, layer in reversed([*enumerate(result.layers)])}
-    return sorted(found, key=lambda told: order.get(told.layer, -1) if told.layer else len(order))
+    first = next(step.step for step in result.steps if not step.state.passes)
+    dtype = _precision(result)
+    found = examine(weights, training, dtype, patient.paths, first, len(result.steps))
+    lost = any(not one.state.passes for one in result.steps[0].of_kind("loss"))
+    if known or not lost or any(told.cause.startswith("bn-") for told in found):
+        return found
+    ahead = _in_training_mode(result, patient, weights, training)
+    return [*(ahead or losses.examine(weights, training, dtype)), *found]
+
+
+def _in_training_mode(
+    result: ParityResult, patient: Patient, weights: Carried, training: Training
+) -> list[Diagnosis]:
+    """Look for layers that go wrong in training mode alone."""
+    from parity.causes.gradients.examine import of_training
+    from parity.masks import same_masks
+
+    dtype = _precision(result)
+    case = of_training(weights, training, dtype, patient.paths)
+    trained = replace(patient, inputs=case.inputs, copies=lambda _: case.networks(), training=True)
+    bounds = {"tol": result.tol, "tol64": result.tol64}
+    with same_masks():
+        forced = forced_until_settled([dtype], trained.runs, patient.rename, **bounds)
+        faults = forced.blame(**bounds).faults
+        suspects = list(_suspects(result, trained, trained.chosen(faults)))
+    found = []
+    for suspect in suspects:
+        with same_masks():
+            found += _cause(suspect, patient.paths)
+    return list(dict.fromkeys(found))
 
 
 def _precision(result: ParityResult) -> FloatType:
     return "float64" if "float64" in result.precisions else "float32"
 
 
-def diagnose(result: ParityResult, patient: Patient) -> tuple[Diagnosis, ...]:
-    """Find the causes of what a check found; likeliest first, each confirmed.
+def diagnose(
+    result: ParityResult, patient: Patient, order: Sequence[CallKey]
+) -> tuple[Diagnosis, ...]:
+    """Find the causes of what a check found, each confirmed, in the order of the faults.
 
     Args:
         result: What the check found; its faults are those with the right weights.
         patient: The networks.
+        order: The faults as they arose, those of wrong weights included.
     """
-    order = {layer.name: place for place, layer in reversed([*enumerate(result.layers)])}
-    found = sorted(_weights(patient), key=lambda told: order.get(told.layer, len(order)))
+    found = list(loaded.examine(patient))
     if not result.layers:
         found += static.examine(patient.torch_module, patient.paddle_layer, patient.paths)
-    for suspect in _suspects(result, patient):
-        found += _cause(suspect, patient.paths)
-    return tuple(dict.fromkeys(found))
+    chosen = patient.chosen(result.faults)
+    for suspect in _suspects(result, patient, chosen):
+        told = _cause(suspect, patient.paths)
+        found += [_with_more(one, chosen[suspect.key]) for one in told]
+    places = {path: place for place, (path, _) in reversed([*enumerate(order)])}
+    later = {layer.name: len(order) + n for n, layer in reversed([*enumerate(result.layers)])}
+    places = later | places
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: places.get(one.layer, len(later))))
+
+
+def _with_more(told: Diagnosis, more: int) -> Diagnosis:
+    said = f"{told.evidence}; {more} more such layers are at fault and were not examined"
+    return replace(told, evidence=said) if more else told
 
 
 def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
@@ -185,55 +188,11 @@ def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
     return own_forward.examine(suspect, below)
 
 
-def _suspects(result: ParityResult, patient: Patient) -> Iterator[Suspect]:
-    keys: list[CallKey] = list(result.faults)[:EXAMINED]
+def _suspects(
+    result: ParityResult, patient: Patient, keys: Collection[CallKey]
+) -> Iterator[Suspect]:
     if not keys:
         return
     ours, theirs = patient.runs(_precision(result))
     found = collect(ours, theirs, keys, rename=patient.rename, exchange_given=keys)
     yield from (found[key] for key in keys if key in found)
-
-
-def _weights(patient: Patient) -> Iterator[Diagnosis]:
-    if patient.right is None:
-        return
-    owner = _owners(patient)
-    wrong = [
-        key
-        for key, right in patient.right.items()
-        if key in patient.found and not _same_bits(right, patient.found[key])
-    ]
-    for layer in dict.fromkeys(owner(key) for key in wrong):
-        module = patient.torch_module.get_submodule(layer)
-        keys = [key for key in wrong if owner(key) == layer]
-        told = explain(
-            Wrong(
-                layer,
-                type(module).__name__,
-                {key: patient.right[key] for key in keys},
-                {key: patient.found[key] for key in keys},
-                patient.right,
-                {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()},
-            )
-        )
-        if told is not None:
-            yield Diagnosis(told.cause, layer, told.evidence, told.mend, MEASURED)
-
-
-def _same_bits(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and one.astype(other.dtype).tobytes() == other.tobytes()
-
-
-def _owners(patient: Patient) -> Callable[[str], str]:
-    """Give the torch layer that a paddle key belongs to: the deepest that has a partner."""
-    torch_path = {theirs: ours for ours, theirs in patient.paths.items()}
-
-    def owner(key: str) -> str:
-        path = key
-        while path:
-            path = path.rpartition(".")[0]
-            if path in torch_path:
-                return torch_path[path]
-        return ""
-
-    return owner

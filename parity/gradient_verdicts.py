@@ -56,6 +56,37 @@ def with_gradients(
     )
 
 
+def with_own_gradients(
+    result: ParityResult, runs: Mapping[FloatType, BackwardErrors], *, tol: float, tol64: float
+) -> ParityResult:
+    """Add the gradients' own errors to those that they inherit.
+
+    Args:
+        result: What the plain passes gave.
+        runs: One pass a precision, each gradient exchanged for torch's once it was measured.
+        tol: Bound of the float32 error.
+        tol64: Bound of the float64 error.
+    """
+    judge_all = _Judge(runs, tol, tol64)
+    forward = {(x.name, x.call): x for x in result.layers if x.phase == "forward"}
+    calls = {(x.name, x.call): x.tensors for x in judge_all.layers(forward)}
+    named = {x.name: x for x in (*judge_all.inputs(), *judge_all.parameters())}
+    return replace(
+        result,
+        layers=tuple(
+            replace(x, own=calls.get((x.name, x.call), ())) if x.phase == "backward" else x
+            for x in result.layers
+        ),
+        gradients=tuple(_with_own(x, named.get(x.name)) for x in result.gradients),
+    )
+
+
+def _with_own(found: TensorComparison, own: TensorComparison | None) -> TensorComparison:
+    if own is None:
+        return found
+    return replace(found, own_single=own.single, own_double=own.double, own_state=own.verdict.state)
+
+
 @dataclass(frozen=True)
 class _Judge:
     """Puts the precisions' numbers together."""

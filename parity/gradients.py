@@ -17,6 +17,7 @@ from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
 from parity.kinks import Kinks
 from parity.pair import Pairing, partners
+from parity.progress import tell
 from parity.runs import Comparer, Slot
 
 if TYPE_CHECKING:
@@ -81,25 +82,32 @@ class GradientComparer:
         gradients: Torch's, as they come.
         partners: Torch's call and slot by paddle's.
         maps: Draws the run's first failures.
+        forced: Paddle's pass goes on from torch's gradients: what is measured is its own.
         errors: What was measured.
     """
 
     gradients: Iterator[Gradient]
     partners: Mapping[Place, Place]
     maps: FirstMaps
+    forced: bool = False
     errors: dict[GradientPlace, Slot] = field(default_factory=dict)
     _order: dict[GradientPlace, None] = field(default_factory=dict)
     _waiting: dict[GradientPlace, Gradient] = field(default_factory=dict)
 
-    def __call__(self, theirs: Gradient) -> None:
+    def __call__(self, theirs: Gradient) -> np.ndarray | None:
         """Measure one gradient; that of a call without a partner is nobody's."""
         place = self._place(theirs)
         if place is None:
-            return
+            return None
+        tell(f"gradient of {place[0][0] if place[0] else 'the inputs'}")
         ours = self._waiting.pop(place, None) or self._advance(place)
-        self.errors[place] = (
-            alone(theirs.array, "torch") if ours is None else self._measured(ours, theirs)
-        )
+        if ours is None:
+            self.errors[place] = alone(theirs.array, "torch")
+            return None
+        found = self.errors[place] = self._measured(ours, theirs)
+        if not self.forced or not found.error.error:
+            return None
+        return ours.array.copy()
 
     def finish(self) -> dict[GradientPlace, Slot]:
         """Run torch to its end; what waits by then has no gradient in paddle."""
@@ -147,6 +155,7 @@ def compare_through(
     *,
     rename: Mapping[str, str],
     bound: float = np.inf,
+    forced: bool = False,
 ) -> tuple[RunErrors, GradientErrors]:
     """Measure every call of the second run against its partner in the first, and its gradients.
 
@@ -155,9 +164,10 @@ def compare_through(
     Args:
         ours: Torch's run, the reference; of a network of one's own.
         theirs: Paddle's, in the same precision.
-        backward: Where both start backward, and in which mode they run.
+        backward: Where both start backward.
         rename: Torch path prefix to paddle path prefix.
         bound: See `parity.runs.compare_runs`.
+        forced: Each gradient of paddle's is exchanged for torch's once it was measured.
 
     Raises:
         NetworkError: A network's forward or backward raised.
@@ -169,12 +179,12 @@ def compare_through(
         comparer = Comparer(
             pairing, FirstMaps(bound), seen=kinks if ours.dtype == "float32" else None
         )
-        gradients = GradientComparer(phases.backward(), comparer.partners, FirstMaps(bound))
+        gradients = GradientComparer(phases.backward(), comparer.partners, FirstMaps(bound), forced)
 
-        def after_forward(gradient: Gradient) -> None:
+        def after_forward(gradient: Gradient) -> np.ndarray | None:
             if not gradients.errors:
                 pairing.left_over()  # whatever torch's forward has left to do
-            gradients(gradient)
+            return gradients(gradient)
 
         floors = theirs.stream_through(comparer, after_forward, backward)
         errors = comparer.finish(ours.never_called)

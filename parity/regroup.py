@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from parity.backward import Backward, random_cotangent
+from parity.backward import Backward
+from parity.cotangents import random_cotangent
 from parity.pair import NO_PARTNER, partners
 from parity.result import shown
 

@@ -283,7 +283,9 @@ class ParityResult:
         """
         if self.faulty:
             return self.faulty[0]
-        first = next((layer for layer in self.layers if not layer.state.passes), None)
+        failing = [layer for layer in self.layers if not layer.state.passes]
+        alone = [x for x in failing if x.own_state is not None and not x.own_state.passes]
+        first = next(iter([*alone, *failing]), None)
         while first is not None and _given_wrong(first):
             outer = next((x for x in self.layers if (x.name, x.call) == first.parent), None)
             if outer is None or outer.state.passes:

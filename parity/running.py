@@ -29,8 +29,9 @@ def run(
     share: bool = False,
     given: GivenConsumer | None = None,
     numbers: Mapping[CallKey, int] | None = None,
+    training: bool = False,
 ) -> None:
-    """Run a network once in evaluation mode and hand every module call to a consumer.
+    """Run a network once and hand every module call to a consumer.
 
     Args:
         network: A torch Module or paddle Layer whose parameters have the dtype already.
@@ -43,6 +44,7 @@ def run(
         given: Called with each call as it starts; the values that it gives back take the place of
             those that the call was given. Records then list no inputs.
         numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
+        training: In training mode, not in evaluation mode.
 
     Raises:
         NetworkError: The network's forward raised.
@@ -51,7 +53,7 @@ def run(
     tensors = tuple(backend.argument(network, as_dtype(array, dtype)) for array in inputs)
     positional, named = split(tensors, as_arguments(inputs).names)
     with (
-        backend.running(network, dtype),
+        backend.running(network, dtype, training=training),
         observe(network, consumer, share=share, given=given, numbers=numbers) as recorder,
         exact_kernels(network, dtype, recorder.noting),
         explained(network, recorder),

@@ -90,12 +90,14 @@ class LiveRun(Source):
         inputs: Its arguments.
         dtype: The precision of the run.
         numbers: Other numbers for calls of repeated modules; see `parity.reorder`.
+        training: The network runs in training mode, not in evaluation mode.
     """
 
     network: Any
     inputs: tuple[np.ndarray, ...]
     dtype: FloatType
     numbers: Mapping[CallKey, int] | None = None
+    training: bool = False
 
     def paths(self) -> set[str]:
         """Give the paths of all modules."""
@@ -111,6 +113,7 @@ class LiveRun(Source):
             share=True,
             given=given,
             numbers=self.numbers,
+            training=self.training,
         )
 
     def stream_through(
@@ -118,7 +121,14 @@ class LiveRun(Source):
     ) -> dict[CallKey, list[Floor]]:
         """Run through, forward and backward."""
         return run_through(
-            self.network, self.inputs, consumer, gradients, self.dtype, backward, self.numbers
+            self.network,
+            self.inputs,
+            consumer,
+            gradients,
+            self.dtype,
+            backward,
+            numbers=self.numbers,
+            training=self.training,
         )
 
     def never_called(self, called: set[str]) -> tuple[str, ...]:

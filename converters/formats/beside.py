@@ -52,8 +52,9 @@ _OBJECTS = (
     *("pathlib.WindowsPath", "pathlib.PureWindowsPath"),
     *("pathlib._local.PosixPath", "pathlib._local.WindowsPath"),  # as Python 3.13 spells them
 )
-# What a defaultdict makes its values with.
-_NAMES = tuple(f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "str"))
+# What a defaultdict makes its values with; torch.save spells int and str as Python 2 did.
+_MAKERS = ("bool", "dict", "float", "int", "list", "str", "long", "unicode")
+_NAMES = tuple(f"builtins.{name}" for name in _MAKERS)
 
 
 def _opaque(name: str) -> Known:

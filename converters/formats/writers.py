@@ -37,8 +37,8 @@ class Writer:
     grows: bool = True
     seconds: bool = True
 
-    def require_types(self, path: Path, content: Content) -> None:
-        """Refuse element types that the format has not.
+    def require_types(self, path: Path, content: Content, to: str) -> None:
+        """Refuse element types that the format has not, and name those of the framework that have.
 
         Raises:
             InputError: all tensors of such types are named.
@@ -47,17 +47,8 @@ class Writer:
         if odd:
             some = ", ".join(f"{key!r} ({kind})" for key, kind in odd[:5])
             more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
-            mend = "leave them out with a drop in --rules" + self.others({kind for _, kind in odd})
+            mend = "leave them out with a drop in --rules" + others({kind for _, kind in odd}, to)
             raise InputError(f"{path}: a {self.name} file cannot hold {some}{more}; {mend}")
-
-    def others(self, kinds: set[str]) -> str:
-        """Return which formats of the same frameworks hold element types, for a sentence's end."""
-        others = [
-            writer.name
-            for writer in WRITERS.values()
-            if kinds <= writer.types and set(self.frameworks) & set(writer.frameworks)
-        ]
-        return f", or write {' or '.join(others)}: --format" if others else ""
 
 
 TORCH = ("torch",)
@@ -93,6 +84,12 @@ WRITERS = {
 BY_SUFFIX = {suffix: writer for writer in WRITERS.values() for suffix in writer.suffixes}
 # What a target gets as its suffix where nothing is said.
 DEFAULT_SUFFIX = {"paddle": ".pdparams", "torch": ".pth"}
+
+
+def others(kinds: set[str], to: str) -> str:
+    """Return which formats of a framework hold element types, as the end of a sentence."""
+    names = [one.name for one in WRITERS.values() if to in one.frameworks and kinds <= one.types]
+    return f", or write {' or '.join(names)}: --format" if names else ""
 
 
 def writer_for(path: Path, to: str, form: str | None = None) -> Writer:

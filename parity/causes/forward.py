@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.causes.operations import SHAPES, SOFTMAXES, canonical, cause_of, described
+from parity.causes.operations import FAMILIES, SHAPES, SOFTMAXES, canonical, cause_of, described
 from parity.functional.replay import RETURN, Edit, Handed, computed, equal, handed
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _certain(state: _State, wrong: Handed) -> Iterator[_Trial]:
 
 def _family(operation: Operation) -> str:
     name = canonical(operation)
-    return "shape" if name in SHAPES else name
+    return next((kind for kind, names in FAMILIES.items() if name in names), name)
 
 
 def _suspects(state: _State, wrong: Handed) -> list[tuple[int, Operation]]:

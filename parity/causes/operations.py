@@ -56,6 +56,13 @@ SHAPES = frozenset({"reshape", "transpose"})
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "scale"})
 SCALES = frozenset({"mul", "div", "scale"})
 DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"})
+#: Operations that take each other's place.
+FAMILIES = {
+    "shape": SHAPES,
+    "activation": ACTIVATIONS | SOFTMAXES,
+    "pool": POOLS,
+    "reduction": REDUCTIONS | {"getitem"},
+}
 RECURRENT = frozenset({"LSTM", "GRU", "RNN", "SimpleRNN"})
 _ALIKE = {
     "gelu": "gelu-approximate",
@@ -136,12 +143,12 @@ def _operands(name: str, found: Sequence[np.ndarray], wanted: Sequence[np.ndarra
 
 def _unlike(one: str, other: str) -> str:
     families = (
-        (SHAPES, "reshape-order"),
-        (ACTIVATIONS | SOFTMAXES, "activation-different"),
-        (POOLS, "pool-kind"),
-        (REDUCTIONS | {"getitem"}, "reduction-kind"),
+        ("shape", "reshape-order"),
+        ("activation", "activation-different"),
+        ("pool", "pool-kind"),
+        ("reduction", "reduction-kind"),
     )
-    named = (cause for family, cause in families if one in family and other in family)
+    named = (cause for kind, cause in families if {one, other} <= FAMILIES[kind])
     return next(named, "dropout-on" if one in DROPOUTS else "function-different")
 
 
@@ -192,9 +199,12 @@ def _taken(found: Operation, theirs: Trace) -> str:
 
 def _arithmetic(found: Operation, wanted: Operation, theirs: Trace) -> str:
     given = {tensor.identity for tensor in theirs.given}
-    first = found.given and found.given[0].identity in given
-    image = bool(first) and found.given[0].array.ndim == 4 and found.given[0].array.shape[1] <= 4
-    if image:
+    for operation in theirs.operations:
+        # What arithmetic makes of an image still is one.
+        if canonical(operation) in ARITHMETIC and operation.given[0].identity in given:
+            given |= {tensor.identity for tensor in operation.outputs}
+    shape = found.given[0].array.shape
+    if found.given[0].identity in given and len(shape) == 4 and shape[1] <= 4:
         return "input-normalisation"
     scales = {canonical(found), canonical(wanted)} <= SCALES
     return "scale-different" if scales else "arithmetic-different"

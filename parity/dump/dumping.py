@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from converters.bits import raw
 from parity import weights as crossing
 from parity.backends import backend_of
-from parity.backward import Backward, random_cotangent, run_through
+from parity.backward import Backward, run_through
 from parity.carry import State, Weights
+from parity.cotangents import random_cotangent
 from parity.dump import manifest as manifests
 from parity.dump.carried import structure_of_keys, structure_on
 from parity.dump.manifest import Input, Manifest

@@ -32,10 +32,10 @@ def extras(request: Request, job: Job, options: Mapping[str, Any]) -> dict[str, 
     Raises:
         JobError: Something is missing, or cannot be found.
     """
-    found: dict[str, Any] = {"steps": options["steps"]}
+    found: dict[str, Any] = {name: options[name] for name in ("steps", "cotangent")}
     if "loss" in options["checks"]:
         found["losses"] = _losses(request, job, options)
-    if "train" in options["checks"]:
+    if "train" in options["checks"] or options["cotangent"] == "loss":
         found["training"] = _training(request, job, options)
     return found
 
@@ -53,7 +53,10 @@ def _arch(job: Job) -> tuple[str, int]:
 def _training(request: Request, job: Job, options: Mapping[str, Any]) -> Training:
     factory = options["training_factory"]
     if factory is None and job.identity is None:
-        raise JobError("--check train: name what your networks are trained with by --training")
+        raise JobError(
+            "--check train, --cotangent loss: name what your networks are trained with by "
+            "--training"
+        )
     if factory is None:
         arch, classes = _arch(job)
         return stdc_training(

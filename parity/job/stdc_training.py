@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from stdc_port.training.recipe import Recipe
 
-RATE = 1e-4
 #: Batches that are used in turn.
 BATCHES = 3
 #: Of a classifier, for which no training is published: any will do.
@@ -117,8 +116,6 @@ def _recipe(arch: str, steps: int, batch: int, overrides: Sequence[str]) -> Reci
         f"train.iterations={steps}",
         f"train.batch_size={batch}",
         f"rate.warmup_iterations={min(steps // 3, steps - 1)}",
-        # With few images the published rate amplifies rounding up to thirtyfold a step.
-        f"rate.base={RATE}",
     ]
     try:
         return load_recipe(f"{arch.removesuffix('-seg')}_seg50", [*shortened, *overrides])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,11 +20,20 @@ from stdc_port.commands.options import (
 
 @click.command("finetune")
 @click.option("--data", required=True, type=PATH, help="A Cityscapes folder.")
-@click.option("--init", "weights", type=PATH, help="Converted .pdparams with the first weights.")
+@click.option(
+    "--init", "weights", type=PATH, help="First weights: any file that stdc-convert reads."
+)
 @click.option("--scratch", is_flag=True, help="Start from random weights instead.")
 @click.option("--model", type=MODELS, help="Default: the recipe's.")
 @click.option("--output", "-o", required=True, type=PATH, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="must",
+    default="no",
+    type=click.Choice(["must", "auto", "no"]),
+    help="Go on from the folder's newest whole checkpoint; auto: if there is one.",
+)
 @recipe_options("generated")
 @common_options
 def finetune_command(
@@ -32,7 +42,7 @@ def finetune_command(
     scratch: bool,
     model: str | None,
     output: Path,
-    resume: bool,
+    resume: Any,
     recipe: str,
     overrides: tuple[str, ...],
     json_path: Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.command_line import errors_as_exit_codes, show, write_json
+from converters.command_line import (
+    HOLDS,
+    INTERRUPTED,
+    errors_as_exit_codes,
+    show,
+    write_json,
+)
+from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
     from stdc_port.training.recipe import Recipe
@@ -122,11 +130,19 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Keep Paddle's remarks on its own build from the user, and errors to one message."""
+    """Keep Paddle's remarks on its own build from the user, and errors to one message.
+
+    A training that was asked to end, and has saved its state, ends well.
+    """
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
-        yield
+        try:
+            yield
+        except StoppedError as stopped:
+            click.echo(str(stopped), err=True)
+            code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
+            raise SystemExit(code) from None
 
 
 def show_result(result: Any, json_path: Path | None, *, quiet: bool) -> None:

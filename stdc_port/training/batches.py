@@ -78,6 +78,10 @@ class TrainingSet:
         images, labels = zip(*samples, strict=True)
         return Batch(np.stack(images), np.stack(labels).astype(np.int64))
 
+    def names_of(self, iteration: int) -> list[str]:
+        """Names of the pictures of an iteration, in the batch's order."""
+        return [self.pairs[index].name for _, index in self.plan.samples_of(iteration)]
+
     def batches(self, first: int, last: int, *, threads: int) -> Iterator[Batch]:
         """The batches of iterations first … last − 1, prepared ahead."""
         with ThreadPoolExecutor(max(threads, 1)) as pool:

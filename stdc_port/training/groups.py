@@ -71,6 +71,7 @@ def rules(recipe: OptimizerRecipe) -> tuple[Rule, ...]:
     norms = 1.0 if recipe.train_backbone_norms else 0.0
     kernel = 1.0 if recipe.decay_fuse_kernel else 0.0
     return (
+        *_frozen(recipe),
         Rule(
             "classifier",
             r"cp\.backbone\.(conv_last|fc|bn|linear)\.",
@@ -108,6 +109,26 @@ def rules(recipe: OptimizerRecipe) -> tuple[Rule, ...]:
         Rule("trunk", r"cp\.", ("weight",), 1, True),
         Rule("trunk, norms", r"cp\.", _PLAIN, 1, False),
     )
+
+
+def _frozen(recipe: OptimizerRecipe) -> tuple[Rule, ...]:
+    """What a recipe keeps as it was loaded."""
+    reason = f"optimizer.freeze is {recipe.freeze!r}"
+    if recipe.freeze == "backbone":
+        return (Rule("frozen", r"cp\.backbone\.features\.", _ALL, 0, False, reason),)
+    if recipe.freeze == "norms":
+        return (Rule("frozen", "", ("norm",), 0, False, reason),)
+    return ()
+
+
+def frozen_norms(network: Any, freeze: str) -> list[Any]:
+    """The BN layers of a network whose statistics `optimizer.freeze` keeps."""
+    prefix = {"none": None, "norms": "", "backbone": "cp.backbone.features."}[freeze]
+    return [
+        layer
+        for path, layer in network.named_sublayers()
+        if prefix is not None and path.startswith(prefix) and "Norm" in type(layer).__name__
+    ]
 
 
 def group(parameters: Mapping[str, ParameterFacts], rows: tuple[Rule, ...]) -> tuple[Group, ...]:

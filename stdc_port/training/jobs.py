@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
+from converters import InputError
 from converters.command_line import progress_bar, write_json
 from stdc_port.training.ablation import Ablation, Arm
 from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs
 from stdc_port.training.groups import group_table
 from stdc_port.training.metrics import Evaluation
+from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
 from stdc_port.training.recipe import Recipe
 
+Resume = Literal["no", "auto", "must"]
 EVALUATION = "evaluation.json"
 
 
-def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tuple[Pair, ...]]:
+def checked_pairs(
+    root: Path,
+    splits: Sequence[str],
+    *,
+    quiet: bool,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[tuple[Pair, ...]]:
     """The pairs of some splits, every file of which has been opened.
+
+    Args:
+        root: a Cityscapes folder.
+        splits: whose pairs.
+        quiet: show no progress.
+        tell: told what is unusual about the training split.
 
     Raises:
         InputError: listing all that is wrong with the folder.
@@ -27,7 +43,12 @@ def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tup
     found = [find_pairs(root, split) for split in splits]
     every = [pair for pairs in found for pair in pairs]
     with progress_bar("checking the data", len(every), quiet=quiet) as advance:
-        check_pairs(root, every, advance=advance)
+        counts = check_pairs(root, every, advance=advance)
+    if splits[0] == "train":
+        own = counts[: len(found[0])]
+        empty = (pair.name for pair, row in zip(found[0], own, strict=True) if not row.any())
+        for remark in set_remarks(SetFacts(own.sum(0), tuple(empty))):
+            tell(remark)
     return found
 
 
@@ -37,7 +58,7 @@ def finetune(
     folder: Path,
     weights: Path | None,
     *,
-    resume: bool = False,
+    resume: Resume = "no",
     quiet: bool = False,
 ) -> Evaluation:
     """Train by a recipe and evaluate on the validation split.
@@ -47,49 +68,76 @@ def finetune(
         data: a Cityscapes folder.
         folder: of the run.
         weights: converted file with the first weights, None for random ones.
-        resume: go on from the folder's checkpoint.
+        resume: go on from the folder's checkpoint: `must`, or `auto` if there is one.
         quiet: print nothing.
 
     Raises:
         InputError: bad data or weights, a checkpoint that does not fit, a loss not finite.
         RefusedError: weights that do not fit the network.
+        StoppedError: a signal asked to stop; the state is on the disk.
     """
     from stdc_port.training.trainer import Trainer
 
-    train, val = checked_pairs(data, ("train", "val"), quiet=quiet)
-    trainer = Trainer(recipe, folder, weights)
     console = Console(stderr=True, quiet=quiet)
-    if resume:
-        trainer.resume()
-        console.print(f"resumed at iteration {trainer.iteration}")
+    _refuse_overwriting(folder, resume)
+    for remark in recipe_remarks(recipe):
+        console.print(f"note: {remark}")
+    train, val = checked_pairs(
+        data, ("train", "val"), quiet=quiet, tell=lambda text: console.print(f"note: {text}")
+    )
+    trainer = Trainer(recipe, folder, weights, tell=console.print)
+    if resume != "no":
+        console.print(trainer.resume(required=resume == "must"))
     console.print(trainer.initialisation.summary())
     for key, reason in _dropped(trainer.initialisation.dropped):
         console.print(f"  dropped {key}: {reason}")
     console.print(group_table(trainer.groups))
+
+    def validate(network: object, between: Callable[[], None]) -> Evaluation:
+        return _evaluated(network, recipe, val, lambda _: between())
+
     left = recipe.train.iterations - trainer.iteration
     with progress_bar("training", left, quiet=quiet) as advance:
-        trainer.train(train, advance)
-    return evaluate(trainer.network, recipe, val, folder, quiet=quiet)
+        trainer.train(train, lambda step: advance(step.summary()), validate)
+    with trainer.averaged() as network:
+        return evaluate(network, recipe, val, folder, quiet=quiet)
+
+
+def _refuse_overwriting(folder: Path, resume: Resume) -> None:
+    from stdc_port.training.checkpoints import Checkpoints
+
+    paths = Checkpoints(folder).paths()
+    if resume == "no" and paths:
+        raise InputError(
+            f"{paths[0]}: the folder holds a training already; --resume goes on with it, "
+            "another --output begins a new one"
+        )
 
 
 def evaluate(
     network: object, recipe: Recipe, pairs: Sequence[Pair], folder: Path | None, *, quiet: bool
 ) -> Evaluation:
     """Evaluate a network at the recipe's scale; the figures also go into the run's folder."""
-    from stdc_port.training import evaluate as evaluation
-
     network.eval()  # type: ignore[attr-defined]
     with progress_bar("evaluating", len(pairs), quiet=quiet) as advance:
-        result = evaluation.evaluate(
-            network,
-            pairs,
-            scale=recipe.evaluation.scale,
-            normalisation=recipe.data.normalisation(),
-            advance=advance,
-        )
+        result = _evaluated(network, recipe, pairs, advance)
     if folder is not None:
         write_json(folder / EVALUATION, result.to_json())
     return result
+
+
+def _evaluated(
+    network: object, recipe: Recipe, pairs: Sequence[Pair], advance: Callable[[str], None]
+) -> Evaluation:
+    from stdc_port.training import evaluate as evaluation
+
+    return evaluation.evaluate(
+        network,
+        pairs,
+        scale=recipe.evaluation.scale,
+        normalisation=recipe.data.normalisation(),
+        advance=advance,
+    )
 
 
 def ablate(
@@ -109,7 +157,12 @@ def ablate(
             name = f"{'pretrained' if pretrained else 'scratch'}-seed{seed}"
             Console(stderr=True, quiet=quiet).rule(name)
             result = finetune(
-                seeded, data, folder / name, weights if pretrained else None, quiet=quiet
+                seeded,
+                data,
+                folder / name,
+                weights if pretrained else None,
+                resume="auto",
+                quiet=quiet,
             )
             arms.append(Arm(seed, pretrained, result.miou, result.accuracy))
     return Ablation(tuple(arms), recipe.train.iterations, str(weights))

@@ -19,9 +19,10 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
+from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
-from stdc_port.training.jobs import EVALUATION, finetune
-from stdc_port.training.recipe import Recipe
+from stdc_port.training.jobs import EVALUATION, Resume, finetune
+from stdc_port.training.recipe import Recipe, differences
 from stdc_port.training.scenes import SceneSet, write_scenes
 
 DEMO_SCENES = SceneSet(train=80, val=24, width=256, height=128, seed=0)
@@ -114,7 +115,8 @@ def run_pipeline(
     resume = _begun_before(folder, recipe, data, converted)
     if resume:
         console.print("  this very training was begun before and goes on from its checkpoint")
-    result = finetune(recipe, data, folder, converted, resume=resume, quiet=quiet)
+    how: Resume = "must" if resume else "no"
+    result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
     if not quiet:
         Console().print(result)
     outcome = Outcome(
@@ -237,17 +239,15 @@ def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, qu
 
 def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> bool:
     """Whether the folder holds a checkpoint of this recipe, data and weights; notes them if not."""
-    note, checkpoint = folder / "inputs.json", folder / "last.pdstate"
-    inputs = {
-        "recipe": recipe.to_json(),
-        "data": str(data.resolve()),
-        "weights": _digest(converted),
-    }
+    note, checkpoints = folder / "inputs.json", Checkpoints(folder)
+    inputs = {"data": str(data.resolve()), "weights": _digest(converted)}
     text = json.dumps(inputs, sort_keys=True)
-    if checkpoint.is_file() and note.is_file() and note.read_text(encoding="utf-8") == text:
+    same = note.is_file() and note.read_text(encoding="utf-8") == text
+    state = checkpoints.newest().state if same else None
+    if state is not None and not differences(state.recipe, recipe):
         return True
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.clear()
     note.write_text(text, encoding="utf-8")
     return False
 

@@ -68,16 +68,46 @@ class DataRecipe:
 class TrainRecipe:
     """Length, batch and bookkeeping of a training.
 
-    `batch_size` is at least 2: on a single value a channel Paddle's BN returns its input and
-    leaves its statistics, without a word.
+    Attributes:
+        iterations: steps of the optimizer.
+        batch_size: pictures a step.
+        seed: of first weights, order and augmentation.
+        accumulate: into how many equal parts a batch is cut to save memory; BN and OHEM see one
+            part at a time.
+        average: share that the running average of the weights keeps at each step, 0 for no
+            average; where there is one, it is what is evaluated and written at the end.
+        amp: arithmetic of the forward pass, on a GPU alone.
+        log_every: iterations between two points of the curves; the JSON log has every one.
+        checkpoint_every: iterations between two checkpoints.
+        evaluate_every: iterations between two evaluations; 0 evaluates at the end alone.
+        keep: the newest checkpoints that are kept, beside the best.
+        unbiased_variance: BN keeps torch's running variance.
     """
 
     iterations: Count
     batch_size: Annotated[int, Field(ge=2, strict=True)]
     seed: CountFromZero = 0
+    accumulate: Count = 1
+    average: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.0
+    amp: Literal["off", "bf16", "fp16"] = "off"
     log_every: Count = 10
     checkpoint_every: Count = 500
+    evaluate_every: CountFromZero = 0
+    keep: Count = 2
     unbiased_variance: Flag = True
+
+    def __post_init__(self) -> None:
+        """Refuse parts of a batch that are unequal, or on which BN cannot be computed.
+
+        On a single value a channel Paddle's BN returns its input and leaves its statistics,
+        without a word; the attentions have one value a picture.
+        """
+        part, rest = divmod(self.batch_size, self.accumulate)
+        if rest or part < 2:
+            raise ValueError(
+                f"batch_size {self.batch_size} must fall into accumulate {self.accumulate} equal "
+                "parts of at least 2 pictures"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
@@ -104,6 +134,9 @@ class OptimizerRecipe:
             never trains them: false is their published run.
         decay_fuse_kernel: the kernel of the detail target has no gradient, and yet decays in the
             authors' code: true is their published run.
+        clip_norm: bound on the norm over all gradients, as torch's `clip_grad_norm_`; 0 for none.
+        freeze: what stays as it was loaded: nothing, every BN with its statistics, or the whole
+            backbone, its BN statistics too.
     """
 
     momentum: Share = 0.9
@@ -111,6 +144,8 @@ class OptimizerRecipe:
     head_factor: Positive = 10.0
     train_backbone_norms: Flag = False
     decay_fuse_kernel: Flag = True
+    clip_norm: NotNegative = 0.0
+    freeze: Literal["none", "norms", "backbone"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
@@ -122,7 +157,11 @@ class EvaluationRecipe:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Recipe:
-    """All that settles a training, but for the data and the first weights."""
+    """All that settles a training, but for the data and the first weights.
+
+    `variant` is whose implementation of the network is trained; the others are for going on from
+    their own weights.
+    """
 
     name: str
     model: Literal["stdc1", "stdc2"]
@@ -131,6 +170,7 @@ class Recipe:
     rate: RateRecipe = field(default_factory=RateRecipe)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+    variant: Literal["authors", "paddleseg", "mmseg", "mmseg-relu"] = "authors"
 
     def __post_init__(self) -> None:
         """Refuse combinations that cannot be trained (a `ValueError` says which)."""
@@ -147,6 +187,40 @@ class Recipe:
 
 
 _ADAPTER = TypeAdapter(Recipe)
+# These change neither weights nor losses; a resumed training may have others.
+_FREE = frozenset(
+    {
+        "data.threads",
+        "data.decoded",
+        "train.log_every",
+        "train.checkpoint_every",
+        "train.evaluate_every",
+        "train.keep",
+    }
+)
+
+
+def differences(earlier: dict[str, Any], recipe: Recipe) -> list[str]:
+    """What would make a training end otherwise than by an earlier recipe, one line a key.
+
+    Args:
+        earlier: a recipe as plain values.
+        recipe: another one.
+    """
+    then, now = _flat(earlier), _flat(json.loads(json.dumps(recipe.to_json())))
+    return [
+        f"{key}: was {then.get(key)!r}, now {now.get(key)!r}"
+        for key in sorted(then.keys() | now.keys())
+        if key not in _FREE and not key.startswith("evaluation.") and then.get(key) != now.get(key)
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = _flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
+        flat |= {prefix + name: found for name, found in inner.items()}
+    return flat
 
 
 def recipe_names() -> list[str]:

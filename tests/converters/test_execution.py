@@ -14,10 +14,17 @@ import pytest
 import torch
 from samples import trained
 
-from converters import ConverterError, InputError, convert_file, execution, read_checkpoint
+from converters import (
+    ConverterError,
+    InputError,
+    UserRules,
+    convert_file,
+    execution,
+    read_checkpoint,
+)
 from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_NAME
-from converters.formats import safetensors_file
+from converters.formats import pdparams, safetensors_file
 from converters.formats.content import content_of
 
 WIDTH, HEADS, HIDDEN = 16, 4, 32
@@ -191,6 +198,27 @@ def test_a_command_that_is_stopped_leaves_nothing(network, tmp_path, name, code)
 
 
 # Memory.
+
+
+@pytest.mark.parametrize("form", ["torch-legacy", "safetensors", "torch-zip"])
+def test_nor_where_the_target_is_another_format_or_in_shards(tmp_path, form):
+    size = 3072
+    rows = [
+        (f"{n}.weight", BY_NAME["float32"], np.full((size, size), n, np.float32)) for n in range(3)
+    ]
+    with (tmp_path / "a.pdparams").open("wb") as file:
+        pdparams.write(file, content_of(rows))
+    one, _ = rows[0][2].nbytes, rows.clear()
+    rules = UserRules.of(kinds={".*": "linear"})
+    options = {"form": form, "max_shard_size": one, "force": True, "rules": rules}
+    convert = lambda: convert_file(tmp_path / "a.pdparams", tmp_path / "b.x", **options)  # noqa: E731
+    convert()
+    tracemalloc.start()
+    report = convert()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (report.counts, len(report.files)) == ({"transpose": 3}, 4)
+    assert peak < 0.6 * one  # four megabytes for each file that is hashed at the same time
 
 
 def test_not_even_one_tensor_is_in_memory(tmp_path):

@@ -160,5 +160,5 @@ def test_a_type_without_a_code_is_refused_with_file_key_and_mend(tmp_path):
         convert_file(tmp_path / "a.pth", target, strict=False)
     assert str(refused.value) == (
         f"{target}: a safetensors file cannot hold 'a.weight' (complex128); leave them out with a "
-        "drop in --rules, or write pdparams or torch-zip or torch-legacy: --format"
+        "drop in --rules, or write pdparams: --format"
     )

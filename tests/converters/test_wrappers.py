@@ -213,6 +213,8 @@ def test_lightning_style_content_beside_the_weights(tmp_path):
 BESIDE = {
     "milestones": Counter([30, 60, 60]),
     "losses": defaultdict(list, {"train": [0.5]}),
+    "seen": defaultdict(int, {"cat": 3}),
+    "names": defaultdict(str, {"cat": "tom"}),
     "frozen": frozenset(["stem"]),
     "raw": bytearray(b"abc"),
     "root": 1 + 2j,

@@ -161,7 +161,8 @@ def test_the_stdc_segmentation_network_trains_as_the_authors() -> None:
         precision="float64", isolation="never",
     )  # fmt: skip
     assert result, result.failures[:3]
-    assert max(tensor.error64 for tensor in result.steps[-1].tensors) < 1e-9
+    # At the published rate, and with gains of in-place ABN below zero.
+    assert max(tensor.own64 for step in result.steps for tensor in step.tensors) < 1e-10
     names = {tensor.name for tensor in result.steps[-1].of_kind("parameter")}
     assert "loss.detail.fuse_kernel" in names
 

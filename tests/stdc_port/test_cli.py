@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stdc_port.cli import main
+from stdc_port.training.stops import StoppedError
 
 TINY = [
     "--set", "data.crop=[64, 32]", "--set", "train.iterations=2", "--set", "train.batch_size=2",
@@ -78,6 +80,28 @@ def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
     other = run(*predicting, "--flip")
     assert other.exit_code == 2
     assert "other weights or settings" in other.output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_training_that_was_stopped_ends_well(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise StoppedError(number, "stopped, and saved")
+
+    monkeypatch.setattr("stdc_port.training.jobs.finetune", stopped)
+    result = run("finetune", "--data", "x", "-o", "y", "--scratch", "--resume", "auto")
+    assert result.exit_code == code
+    assert "stopped, and saved" in result.output
+
+
+def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "000000007.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"")
+    result = run("finetune", "--data", data, "-o", tmp_path, "--scratch", *TINY)
+    assert result.exit_code == 2
+    assert "--resume" in result.output
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import numpy as np
 from parity.arguments import as_arguments
 from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
-from parity.backward import Backward, random_cotangent, run_through
+from parity.backward import Backward, run_through
 from parity.causes.gradients.flows import Flows, stopped, stops
 from parity.causes.settings import MEASURED
 from parity.causes.training.places import listed, places
+from parity.cotangents import random_cotangent
 from parity.masks import same_masks
 from parity.parameters import partners
 from parity.record import NetworkError
@@ -74,9 +75,10 @@ class Case:
 
     def run(self, network: Any, around: AbstractContextManager[Any] | None = None) -> None:
         """Go forward and backward; the gradients stay in the parameters."""
-        backward = Backward(random_cotangent(), training=self.training is not None)
+        backward, training = Backward(random_cotangent()), self.training is not None
+        arguments = (network, self.inputs, _nothing, _nothing, self.dtype, backward)
         with same_masks(), around or nullcontext():
-            run_through(network, self.inputs, _nothing, _nothing, self.dtype, backward)
+            run_through(*arguments, training=training)
 
 
 def _nothing(_: Any) -> None:

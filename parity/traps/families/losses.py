@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import paddle
 from paddle import nn as pn
 from torch import nn as tn
 
@@ -131,3 +132,32 @@ def smooth_l1() -> Measured:
     expected = TF.smooth_l1_loss(ours, goal[0], beta=2.0)
     found = PF.smooth_l1_loss(theirs, goal[1], delta=2.0)
     return Measured(gap(expected, found), gap(expected, found / 2.0), "with 2")
+
+
+def _by_sum_of_exponentials(logits: Any, labels: Any) -> Any:
+    picked = (logits * PF.one_hot(labels, logits.shape[1])).sum(1)
+    return (paddle.logsumexp(logits, 1) - picked).mean()
+
+
+@trap(
+    67,
+    "softmax-ends-at-64",
+    torch="a loss as large as the logits are apart",
+    paddle="CPU kernels cut differences off at 64, float64 too: cross_entropy, log_softmax",
+    mend="paddle.logsumexp(logits, 1) less the label's logit",
+)
+def softmax_ends_at_64() -> Measured:
+    """Cross-entropy of logits that are far apart."""
+    sides = in_both(np.array([[100.0, 0.0, 0.0], [0.0, 1.0, 90.0]], np.float32))
+    labels = in_both(np.array([1, 0]))
+    expected = TF.cross_entropy(sides[0], labels[0])
+    found = PF.cross_entropy(sides[1], labels[1])
+    logs = gap(TF.log_softmax(sides[0], 1), PF.log_softmax(sides[1], 1))
+    written = _by_sum_of_exponentials(sides[1], labels[1])
+    centred = sides[1] - paddle.logsumexp(sides[1], 1, keepdim=True)
+    return several(
+        {
+            "cross_entropy": (gap(expected, found), gap(expected, written)),
+            "log_softmax": (logs, gap(TF.log_softmax(sides[0], 1), centred)),
+        }
+    )

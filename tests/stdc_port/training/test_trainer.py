@@ -12,17 +12,26 @@ import pytest
 import torch
 
 from converters import InputError, RefusedError
+from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import find_pairs
 from stdc_port.training.evaluate import evaluate
 from stdc_port.training.inference import load_network
+from stdc_port.training.nonfinite import NotFiniteError
 from stdc_port.training.recipe import Recipe
-from stdc_port.training.state import load_state, network_arrays, write_whole
-from stdc_port.training.trainer import CHECKPOINT, LOG, NotFiniteError, Trainer
+from stdc_port.training.runlog import LOG
+from stdc_port.training.state import TrainingState, network_arrays, write_whole
+from stdc_port.training.trainer import Trainer
 from stdc_port.training.variance import use_unbiased_variance
 
 
-def _ignore(_: str) -> None:
+def _ignore(_: object) -> None:
     pass
+
+
+def _newest(folder: Path) -> TrainingState:
+    state = Checkpoints(folder).newest().state
+    assert state is not None
+    return state
 
 
 class StoppedError(Exception):
@@ -40,10 +49,10 @@ def test_resumed_it_ends_bit_identical(
     whole: Path, scenes: Path, small_recipe: Recipe, tmp_path: Path
 ) -> None:
     pairs, cut = find_pairs(scenes, "train"), tmp_path / "cut"
-    told: list[str] = []
+    told: list[object] = []
 
-    def stop(line: str) -> None:
-        told.append(line)
+    def stop(step: object) -> None:
+        told.append(step)
         if len(told) == 3:  # one iteration after the checkpoint
             raise StoppedError
 
@@ -53,7 +62,8 @@ def test_resumed_it_ends_bit_identical(
     trainer.resume()
     assert trainer.iteration == 2
     trainer.train(pairs, _ignore)
-    first, second = load_state(whole / CHECKPOINT), load_state(cut / CHECKPOINT)
+    first, second = _newest(whole), _newest(cut)
+    assert first.random == second.random
     for part in ("network", "loss", "velocity"):
         one, other = getattr(first, part), getattr(second, part)
         assert one.keys() == other.keys()
@@ -78,15 +88,30 @@ def test_weights_load_and_evaluate(
 
 def test_another_recipe_is_not_resumed(whole: Path, small_recipe: Recipe) -> None:
     other = replace(small_recipe, rate=replace(small_recipe.rate, base=0.5))
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another recipe.*\n.*rate\.base: was 0\.004, now 0\.5"):
         Trainer(other, whole, None).resume()
+
+
+def test_what_changes_no_result_may_change(
+    whole: Path, scenes: Path, small_recipe: Recipe, tmp_path: Path
+) -> None:
+    data = replace(small_recipe.data, threads=1, decoded=str(tmp_path))
+    train = replace(small_recipe.train, keep=5, checkpoint_every=1)
+    trainer = Trainer(replace(small_recipe, data=data, train=train), whole, None)
+    assert "resumed from" in trainer.resume()
+    assert trainer.iteration == 4
+    with pytest.raises(InputError, match="the training set is another one"):
+        trainer.train(find_pairs(scenes, "val"), _ignore)
 
 
 def test_nothing_to_resume_from(small_recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="without --resume"):
         Trainer(small_recipe, tmp_path, None).resume()
-    (tmp_path / CHECKPOINT).write_bytes(b"\x80\x04damaged")
-    with pytest.raises(InputError, match="damaged"):
+    assert "fresh start" in Trainer(small_recipe, tmp_path, None).resume(required=False)
+    path = Checkpoints(tmp_path).path_of(2)
+    path.parent.mkdir()
+    path.write_bytes(b"\x80\x04damaged")
+    with pytest.raises(InputError, match=r"passed over: .*000000002"):
         Trainer(small_recipe, tmp_path, None).resume()
 
 
@@ -98,8 +123,15 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(
         paddle.full_like(trainer.network.conv_out.conv_out.weight, np.nan)
     )
     before = trainer.network.cp.backbone.features[0].conv.weight.numpy().copy()
-    with pytest.raises(NotFiniteError, match="iteration 0"):
-        trainer.train(find_pairs(scenes, "train"), _ignore)
+    pairs = find_pairs(scenes, "train")
+    told = r"iteration 0: .*first layer that made it is conv_out\.conv_out \(Conv2D\), whose weight"
+    with pytest.raises(NotFiniteError, match=told):
+        trainer.train(pairs, _ignore)
+    with np.load(tmp_path / "nonfinite-000000000.npz") as kept:
+        assert kept["images"].shape == (2, 3, 64, 64)
+        assert set(kept["names"]) < {pair.name for pair in pairs}
+    assert (tmp_path / "nonfinite-000000000.pdparams").is_file()
+    assert not Checkpoints(tmp_path).paths()
     assert np.array_equal(trainer.network.cp.backbone.features[0].conv.weight.numpy(), before)
 
 
@@ -113,7 +145,7 @@ def test_a_set_smaller_than_a_batch_is_told(
 
 def test_untrained_parameters_stay(whole: Path, small_recipe: Recipe, tmp_path: Path) -> None:
     fresh = network_arrays(Trainer(small_recipe, tmp_path, None).network)
-    trained = load_state(whole / CHECKPOINT).network
+    trained = _newest(whole).network
     key = "cp.backbone.conv_last.conv.weight"
     assert np.array_equal(trained[key], fresh[key])
     key = "cp.backbone.features.0.conv.weight"

@@ -1,0 +1,100 @@
+"""Where a value that is no number came from, and what is kept to look into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from converters.errors import InputError
+from stdc_port.training.batches import Batch
+from stdc_port.training.state import network_arrays, save_weights, write_whole
+
+
+class NotFiniteError(InputError):
+    """The loss, a gradient or a weight became NaN or infinite; the run stopped there."""
+
+
+def first_bad_layer(network: Any, images: np.ndarray) -> str:
+    """Name the first layer, in the order of computing, that gives NaN or infinity.
+
+    The pictures go through the network once more, in its present mode.
+
+    Returns:
+        What was found, '' where every layer's output is finite.
+    """
+    if not np.isfinite(images).all():
+        return "the pictures hold it before any layer"
+    found: list[str] = []
+
+    def look(path: str, layer: Any, output: Any) -> None:
+        if not found and not _finite(output):
+            held = [name for name, p in layer.named_parameters() if not _finite(p)]
+            own = f", whose {', '.join(held)} already holds it" if held else ""
+            found.append(f"the first layer that made it is {path} ({type(layer).__name__}){own}")
+
+    hooks = [
+        layer.register_forward_post_hook(
+            lambda layer, _, output, path=path: look(path, layer, output)
+        )
+        for path, layer in network.named_sublayers()
+        if not layer.sublayers()
+    ]
+    try:
+        with paddle.no_grad():
+            network(paddle.to_tensor(images))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else ""
+
+
+def last_computed(network: Any, images: np.ndarray, paths: Sequence[str]) -> str:
+    """Of parameters by path, the one whose layer is computed last: backward reaches it first."""
+    order: list[str] = []
+    hooks = [
+        layer.register_forward_post_hook(lambda *_, path=path: order.append(path))
+        for path, layer in network.named_sublayers()
+    ]
+    try:
+        with paddle.no_grad():
+            network(paddle.to_tensor(images))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    places = {path: place for place, path in enumerate(order)}
+    return max(paths, key=lambda path: places.get(path.rpartition(".")[0], -1))
+
+
+def bad_arrays(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Keys of the arrays that hold NaN or infinity."""
+    return [key for key, array in arrays.items() if not np.isfinite(array).all()]
+
+
+def keep_batch(
+    folder: Path, iteration: int, batch: Batch, names: Sequence[str], network: Any
+) -> Path:
+    """Write the batch and the weights that it met, to be looked into.
+
+    Returns:
+        The `.npz` file with `images`, `labels` and `names`; the weights lie beside it.
+    """
+    path = folder / f"nonfinite-{iteration:09d}.npz"
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file, images=batch.images, labels=batch.labels, names=np.array(names)
+            )
+
+    write_whole(path, write, lambda _: True)
+    save_weights(path.with_suffix(".pdparams"), network_arrays(network))
+    return path
+
+
+def _finite(value: Any) -> bool:
+    values = value if isinstance(value, (tuple, list)) else [value]
+    return all(bool(paddle.isfinite(one).all()) for one in values)

@@ -1,0 +1,175 @@
+"""One step of the optimizer: a batch in equal parts, checked gradients, averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import paddle
+
+from converters.errors import InputError
+from stdc_port.spec import LossParts
+from stdc_port.training.batches import Batch
+from stdc_port.training.groups import frozen_norms
+from stdc_port.training.nonfinite import NotFiniteError, first_bad_layer, last_computed
+from stdc_port.training.recipe import Recipe
+
+_AMP = {"bf16": "bfloat16", "fp16": "float16"}
+
+
+class Stepper:
+    """Trains a network by one batch at a time.
+
+    Attributes:
+        average: running average of the weights by path, empty without one.
+        scaler: of mixed precision in float16, else None.
+    """
+
+    def __init__(
+        self, network: Any, loss: Any, optimizer: Any, trained: dict[str, Any], recipe: Recipe
+    ) -> None:
+        """Prepare the steps of a recipe.
+
+        Raises:
+            InputError: the device computes no mixed precision.
+        """
+        self._network, self._loss, self._recipe = network, loss, recipe
+        self._optimizer, self._trained = optimizer, trained
+        self._frozen = frozen_norms(network, recipe.optimizer.freeze)
+        self.average: dict[str, Any] = {}
+        self.scaler: Any = None
+        if recipe.train.amp != "off":
+            require_mixed_precision(recipe.train.amp)
+        if recipe.train.amp == "fp16":
+            self.scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**15)
+        if recipe.train.average:
+            self.average = {
+                path: tensor.clone().detach() for path, tensor in network.state_dict().items()
+            }
+
+    def training_mode(self) -> None:
+        """Put the network in training mode, frozen norms excepted."""
+        self._network.train()
+        for layer in self._frozen:
+            layer.eval()
+
+    def __call__(self, batch: Batch, iteration: int, rate: float) -> dict[str, float]:
+        """Train by one batch.
+
+        Args:
+            batch: the pictures.
+            iteration: counted from 0.
+            rate: the learning rate.
+
+        Returns:
+            The loss's parts, `total` first: means over the parts of the batch.
+
+        Raises:
+            NotFiniteError: the loss or a gradient is not finite; no weight has changed.
+        """
+        self._optimizer.set_lr(rate)
+        sums = dict.fromkeys(LossParts._fields, 0.0)
+        for part in self._parts(batch):
+            losses = self._losses(part)
+            for name in sums:
+                sums[name] += float(getattr(losses, name)) / self._recipe.train.accumulate
+            if not np.isfinite(sums["total"]):
+                self._refuse_loss(part, losses)
+            total = losses.total / self._recipe.train.accumulate
+            (total if self.scaler is None else self.scaler.scale(total)).backward()
+        self._apply(batch)
+        self._optimizer.clear_grad()
+        self._update_average(iteration)
+        return sums
+
+    def _parts(self, batch: Batch) -> Iterator[Batch]:
+        size = len(batch.images) // self._recipe.train.accumulate
+        for start in range(0, len(batch.images), size):
+            end = start + size
+            yield Batch(batch.images[start:end], batch.labels[start:end])
+
+    def _losses(self, batch: Batch) -> LossParts:
+        images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
+        with self._precision():
+            outputs = self._network(images)
+        # The loss sorts and sums over all pixels: in single precision always.
+        return self._loss(tuple(output.astype(images.dtype) for output in outputs), labels)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        kind = self._recipe.train.amp
+        return nullcontext() if kind == "off" else paddle.amp.auto_cast(dtype=_AMP[kind])
+
+    def _apply(self, batch: Batch) -> None:
+        if self.scaler is not None:  # steps over gradients that overflowed, and scales less
+            self.scaler.unscale_(self._optimizer)
+            clip_gradients(self._trained, self._recipe.optimizer.clip_norm)
+            self.scaler.step(self._optimizer)
+            self.scaler.update()
+            return
+        self._refuse_gradients(batch)
+        clip_gradients(self._trained, self._recipe.optimizer.clip_norm)
+        self._optimizer.step()
+
+    def _update_average(self, iteration: int) -> None:
+        if not self.average:
+            return
+        # The first steps weigh more, so that the first weights are soon forgotten.
+        keep = min(self._recipe.train.average, (1 + iteration) / (10 + iteration))
+        with paddle.no_grad():
+            for path, tensor in self._network.state_dict().items():
+                kept = self.average[path]
+                kept.set_value(kept * keep + tensor * (1 - keep))
+
+    def _refuse_loss(self, batch: Batch, losses: LossParts) -> None:
+        parts = {name: float(getattr(losses, name)) for name in LossParts._fields[1:]}
+        bad = [name for name, value in parts.items() if not np.isfinite(value)]
+        where = first_bad_layer(self._network, batch.images)
+        raise NotFiniteError(
+            f"the loss is {float(losses.total)} (in {', '.join(bad)}); "
+            + (where or "every layer is finite: the loss itself made it")
+        )
+
+    def _refuse_gradients(self, batch: Batch) -> None:
+        """One reduction over all gradients; the parameters are looked at only if it fails."""
+        gradients = {path: p.grad for path, p in self._trained.items() if p.grad is not None}
+        norm = paddle.add_n([gradient.abs().sum() for gradient in gradients.values()])
+        if np.isfinite(float(norm)):
+            return
+        bad = [path for path, g in gradients.items() if not bool(paddle.isfinite(g).all())]
+        first = last_computed(self._network, batch.images, bad) if bad else "their sum"
+        # Paddle's ReLU makes 0 of NaN: a loss may be finite over a layer that is not.
+        where = first_bad_layer(self._network, batch.images) or f"backward met {first} first"
+        raise NotFiniteError(f"the gradients of {len(bad)} parameters are not finite; {where}")
+
+
+def clip_gradients(parameters: dict[str, Any], bound: float) -> None:
+    """Scale all gradients so that their common norm is at most `bound`, as torch does; 0 is none.
+
+    Paddle's own clipping acts on each parameter group alone.
+    """
+    gradients = [p.grad for p in parameters.values() if p.grad is not None]
+    if not bound or not gradients:
+        return
+    with paddle.no_grad():
+        norm = paddle.add_n([(gradient * gradient).sum() for gradient in gradients]).sqrt()
+        factor = (bound / (norm + 1e-6)).clip(max=1.0)
+        for gradient in gradients:
+            gradient.set_value(gradient * factor)
+
+
+def require_mixed_precision(kind: str) -> None:
+    """Refuse mixed precision where the device would not compute it.
+
+    Raises:
+        InputError: saying why, and what to set.
+    """
+    device = paddle.get_device()
+    if device.startswith("gpu"):
+        return
+    raise InputError(
+        f"train.amp={kind!r} needs a GPU, this process computes on the {device}: Paddle's CPU "
+        "kernels have no float16, and most of a network's have no bfloat16 either and run in "
+        "float32 all the same; set train.amp='off'"
+    )

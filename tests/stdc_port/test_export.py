@@ -23,7 +23,6 @@ from stdc_port.export.latency import latency
 from stdc_port.export.paddle_side import reduced
 from stdc_port.paddle_nets import build
 from stdc_port.training.augmentation import IMAGENET
-from stdc_port.training.state import save_weights
 
 ALL = tuple(formats.FORMATS)
 HERE = {name for name in ALL if all(find_spec(need) for need in formats.FORMATS[name].needs)}
@@ -100,7 +99,9 @@ def test_a_wrong_file_is_seen_and_nothing_stays(
         state["ffm.convblk.bn.weight"] *= 1.001
         torch.save(state, path)
 
-    monkeypatch.setattr(formats, "FORMATS", {**formats.FORMATS, "torch": replace(right, write=wrong)})
+    monkeypatch.setattr(
+        formats, "FORMATS", {**formats.FORMATS, "torch": replace(right, write=wrong)}
+    )
     for module in ("compare", "writing"):
         monkeypatch.setattr(f"stdc_port.export.{module}.FORMATS", formats.FORMATS)
     result = writing.export(
@@ -138,7 +139,7 @@ def test_the_commands(network: Any, tmp_path: Path) -> None:
     def run(*words: object) -> Any:
         return CliRunner().invoke(main, [str(word) for word in words])
 
-    save_weights(tmp_path / "w.pdparams", network)
+    paddle.save(network.state_dict(), str(tmp_path / "w.pdparams"))
     asked = ["export", "--weights", tmp_path / "w.pdparams", "-o", tmp_path / "out", "--size",
              "64x64", "--pictures", 1, "--format", "torch"]  # fmt: skip
     made = run(*asked, "--json", tmp_path / "r.json")

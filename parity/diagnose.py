@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.causes import layers, loaded, static
+from parity.causes import dropouts, layers, loaded, static
 from parity.isolate import forced_until_settled, isolated
 from parity.patient import Patient
 from parity.result import Diagnosis
@@ -173,7 +173,7 @@ def _with_more(told: Diagnosis, more: int) -> Diagnosis:
 
 
 def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
-    setting = layers.examine(suspect)
+    setting = layers.examine(suspect) or dropouts.examine(suspect)
     if setting is not None:
         return [setting]
     ours, theirs = suspect.key[0], suspect.paddle_path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from parity.assemble import judged
 from parity.comparison import TensorComparison
+from parity.layer_result import LayerResult
 from parity.parameter_gradients import ZERO
 from parity.precision import State, Verdict, judge
-from parity.result import LayerResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

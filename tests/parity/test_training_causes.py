@@ -47,6 +47,8 @@ PLANTED = {
     "not clipped": ("clip-missing", CLIPPED, SGD),
     "clipped by value": ("clip-norm", CLIPPED, CLIPPED.but(clip="value")),
     "clipped by tensor": ("clip-per-tensor", CLIPPED, CLIPPED.but(clip="tensor")),
+    "clipped alone": ("clip-added", SGD, CLIPPED),
+    "dampening": ("dampening-dropped", SGD.but(dampening=0.3), SGD),
     "not cleared": ("gradients-not-cleared", SGD, SGD.but(summed=True)),
 }
 

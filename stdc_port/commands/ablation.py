@@ -38,10 +38,11 @@ def ablation_command(
     with told():
         from stdc_port.training.ablation import draw
         from stdc_port.training.jobs import ablate
-        from stdc_port.training.pipeline import prepare
+        from stdc_port.training.pipeline import prepare, require_same_inputs
 
         plan = chosen_recipe(recipe, overrides, None)
         used, init = prepare(output, data=data, converted=weights, quiet=quiet)
+        require_same_inputs(output, plan, used, init)
         result = ablate(plan, used, output, init, [int(n) for n in numbers], quiet=quiet)
         write_json(output / "ablation.json", result.to_json())
         draw(output / "ablation.png", result)

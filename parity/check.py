@@ -145,12 +145,12 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
         result = _accounted(passes, result, asked)
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return diagnosed(_refused(passes, refusal), passes.weights, passes.inputs)
+        return diagnosed(_refused(passes, refusal), passes)
     if wanted(asked.isolation, result):
         with passes.alike():
             result = isolated(result, passes.sources, passes.rename)
             result = excused(result, passes)
-    return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
+    return diagnosed(result, passes, training, asked.losses)
 
 
 def _with_losses(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:

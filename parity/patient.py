@@ -34,6 +34,7 @@ class Patient:
         right: The weights that the converter carries over; None where it cannot.
         found: The weights that paddle's network holds.
         copies: Makes copies of both in a precision, with right weights where they are known.
+        numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
     """
 
     torch_module: Any
@@ -43,11 +44,15 @@ class Patient:
     right: Mapping[str, np.ndarray] | None
     found: Mapping[str, np.ndarray]
     copies: Callable[[FloatType], tuple[Any, Any]]
+    numbers: Mapping[CallKey, int]
 
     def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
         """Make fresh runs of both networks in a precision."""
         ours, theirs = self.copies(dtype)
-        return LiveRun(ours, self.inputs, dtype), LiveRun(theirs, self.inputs, dtype)
+        return (
+            LiveRun(ours, self.inputs, dtype),
+            LiveRun(theirs, self.inputs, dtype, self.numbers),
+        )
 
     @property
     def paths(self) -> dict[str, str]:

@@ -15,12 +15,14 @@ from converters import RefusedError
 from parity.amplified import excused
 from parity.arguments import as_arguments
 from parity.asked import Asked
+from parity.axes import inside_what_agrees
 from parity.backends import require, unwrapped
 from parity.diagnose import diagnosed
 from parity.isolate import isolated, wanted
 from parity.losses import check_losses
 from parity.passes import Carried, Passes
 from parity.precision import PRECISIONS, TOLERANCE, TOLERANCE_FLOAT64
+from parity.progress import doing
 from parity.regroup import regrouped
 from parity.reorder import could_be_reordered, in_another_order
 from parity.restore import random_numbers_restored
@@ -148,16 +150,19 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
         return diagnosed(_refused(passes, refusal), passes)
     if wanted(asked.isolation, result):
         with passes.alike():
-            result = isolated(result, passes.sources, passes.rename)
+            with doing("own errors"):
+                result = isolated(result, passes.sources, passes.rename)
             result = excused(result, passes)
-    return diagnosed(result, passes, training, asked.losses)
+    with doing("looking for causes"):
+        return diagnosed(result, passes, training, asked.losses)
 
 
 def _with_losses(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:
     if asked.losses is None or "loss" not in asked.checks:
         return result
     bounds = {"tol": passes.tol, "tol64": passes.tol64}
-    return replace(result, losses=check_losses(asked.losses, passes.precisions, **bounds))
+    with doing("losses"):
+        return replace(result, losses=check_losses(asked.losses, passes.precisions, **bounds))
 
 
 def _trained(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:
@@ -195,10 +200,13 @@ def _refused(passes: Passes, refusal: RefusedError) -> ParityResult:
 
 
 def _compared(passes: Passes, *, backward: bool) -> tuple[Passes, ParityResult]:
-    """Compare both networks; once more where calls or layers turn out not to be partners."""
+    """Compare both networks; once more where calls, axes or layers turn out to lie otherwise."""
     result = passes.compared(backward=backward)
     if could_be_reordered(result) and (other := passes.reordered()) is not passes:
         passes, result = other, other.compared(backward=backward)
+    inner = inside_what_agrees(result)
+    if inner and (turned := passes.permuted(inner)) is not passes:
+        passes, result = turned, turned.compared(backward=backward)
     group = regrouped(result, passes)
     if group is not None:
         passes = group.apart(passes)

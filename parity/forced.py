@@ -14,6 +14,7 @@ import numpy as np
 from parity.compare import tensor_error
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, partners
+from parity.progress import tell
 from parity.record import Record
 from parity.runs import Slot, aligned, lone, returned
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
     from parity.record import CallKey, Event, Given, Value
-    from parity.source import LiveRun, Source
+    from parity.source import Source
 
     #: Sees both sides of a start or an end of a call, torch's first, before values are exchanged.
     Witness = Callable[[Event, Event], None]
@@ -100,6 +101,7 @@ class _Forcing:
             return None
         if self.witness is not None:
             self.witness(ours, theirs)
+        tell(ours.path)
         slots, instead, stuck = _compared(returned(ours, theirs), self.maps)
         self.returned[ours.key] = slots, stuck
         return instead
@@ -134,7 +136,7 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 def forced_run(
     ours: Source,
-    theirs: LiveRun,
+    theirs: Source,
     *,
     rename: Mapping[str, str],
     exchange_given: Container[CallKey] = (),

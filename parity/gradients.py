@@ -17,6 +17,7 @@ from parity.compare import TensorError, tensor_error
 from parity.error_map import FirstMaps
 from parity.kinks import Kinks
 from parity.pair import Pairing, partners
+from parity.progress import tell
 from parity.runs import Comparer, Slot
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class GradientComparer:
         place = self._place(theirs)
         if place is None:
             return
+        tell(f"gradient of {place[0][0] if place[0] else 'the inputs'}")
         ours = self._waiting.pop(place, None) or self._advance(place)
         self.errors[place] = (
             alone(theirs.array, "torch") if ours is None else self._measured(ours, theirs)

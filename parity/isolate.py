@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parity.forced import ForcedCall
     from parity.record import CallKey
     from parity.result import LayerResult, ParityResult, TensorResult
-    from parity.source import LiveRun, Source
+    from parity.source import Source
 
 ISOLATION = ("auto", "always", "never")
 #: A parent that hands over wrong values hides what its child does with right ones: one more run
@@ -54,7 +54,7 @@ def wanted(isolation: str, result: ParityResult) -> bool:
 
 def isolated(
     result: ParityResult,
-    sources: Callable[[FloatType], tuple[Source, LiveRun]],
+    sources: Callable[[FloatType], tuple[Source, Source]],
     rename: Mapping[str, str],
 ) -> ParityResult:
     """Add every call's own errors to a result.
@@ -106,7 +106,7 @@ def _with_fewer_maps(layers: tuple[LayerResult, ...]) -> tuple[LayerResult, ...]
 
 def forced_until_settled(
     precisions: Sequence[FloatType],
-    sources: Callable[[FloatType], tuple[Source, LiveRun]],
+    sources: Callable[[FloatType], tuple[Source, Source]],
     rename: Mapping[str, str],
     *,
     tol: float,

@@ -11,6 +11,7 @@ from converters import ConverterError
 from parity import weights as crossing
 from parity.arguments import as_arguments
 from parity.assemble import assemble, map_bounds
+from parity.axes import axes_between
 from parity.backward import Backward
 from parity.cotangents import loss_cotangent, random_cotangent
 from parity.dump.spool import spooled
@@ -18,21 +19,24 @@ from parity.gradient_verdicts import BackwardErrors, with_gradients
 from parity.gradients import compare_through
 from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
+from parity.progress import doing
 from parity.reorder import renumbered
 from parity.runs import compare_runs
 from parity.source import LiveRun, copy_as
 from parity.training.run import train
 from parity.training.sensitivity import sensitivity
 from parity.training.verdicts import Tolerances, accumulated, deciding, judged_steps
+from parity.turned import TurnedRun
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
 
+    from parity.axes import Axes
     from parity.backends import FloatType
     from parity.comparison import StepResult
     from parity.record import CallKey
@@ -132,6 +136,7 @@ class Passes:
         folder: Where torch's run is kept while paddle's is compared with it; None: they go side by
             side, and nothing is kept.
         numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
+        axes: Paddle's tensors whose axes lie in another order; see `parity.axes`.
         learning: Run in training mode, and backward from this training's loss.
     """
 
@@ -143,6 +148,7 @@ class Passes:
     precisions: Sequence[FloatType]
     folder: Path | None = None
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
+    axes: Axes | None = None
     learning: Training | None = None
 
     def from_loss(self, training: Training) -> Passes:
@@ -155,14 +161,15 @@ class Passes:
 
     def compared(self, *, backward: bool) -> ParityResult:
         """Run forward, and on into the backward pass if that is asked for."""
-        return self.backward() if backward else self.forward()
+        result = self.backward() if backward else self.forward()
+        return self.axes.noted(result) if self.axes is not None else result
 
     def forward(self) -> ParityResult:
         """Run forward only."""
-        runs = {
-            dtype: compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
-            for dtype, bound in self._bounds().items()
-        }
+        runs = {}
+        for dtype, bound in self._bounds().items():
+            with doing(dtype, "forward"):
+                runs[dtype] = compare_runs(*self.sources(dtype), rename=self.rename, bound=bound)
         return assemble(runs, tol=self.tol, tol64=self.tol64)
 
     def backward(self) -> ParityResult:
@@ -170,26 +177,27 @@ class Passes:
         forward: dict[FloatType, RunErrors] = {}
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype, bound in self._bounds().items():
-            networks = self.weights.copies(dtype)
-            backward = self.start(dtype)
-            forward[dtype], outputs = compare_through(
-                *self._sources(networks, dtype, backward),
-                backward,
-                rename=self.rename,
-                bound=bound,
-            )
-            single = gradients.get("float32")
-            parameters = parameter_errors(
-                networks,
-                dtype,
-                self.weights.keys,
-                outputs,
-                single.parameters if single else None,
-                tol=self.tol,
-            )
-            gradients[dtype] = BackwardErrors(outputs, parameters)
+            with doing(dtype, "forward and backward"):
+                found = self._through(dtype, bound, gradients.get("float32"))
+                forward[dtype], gradients[dtype] = found
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
+    def _through(
+        self, dtype: FloatType, bound: float, single: BackwardErrors | None
+    ) -> tuple[RunErrors, BackwardErrors]:
+        networks, backward = self.weights.copies(dtype), self.start(dtype)
+        sources = self._sources(networks, dtype, backward)
+        errors, outputs = compare_through(*sources, backward, rename=self.rename, bound=bound)
+        parameters = parameter_errors(
+            networks,
+            dtype,
+            self.weights.keys,
+            outputs,
+            single.parameters if single else None,
+            tol=self.tol,
+        )
+        return errors, BackwardErrors(outputs, parameters)
 
     def start(self, dtype: FloatType) -> Backward:
         """Tell where to go backward from."""
@@ -202,21 +210,16 @@ class Passes:
         self, training: Training, steps: int
     ) -> tuple[tuple[StepResult, ...], tuple[str, ...]]:
         """Train copies of both networks; give the steps and what is to be known."""
-        runs = {
-            dtype: train(
-                self.weights.copies(dtype),
-                training,
-                dtype,
-                keys=self.weights.keys,
-                steps=steps,
-                tol=self.tol,
-            )
-            for dtype in self.precisions
-        }
+        runs = {}
+        for dtype in self.precisions:
+            with doing(dtype, "training"):
+                networks, keys = self.weights.copies(dtype), self.weights.keys
+                runs[dtype] = train(networks, training, dtype, keys=keys, steps=steps, tol=self.tol)
         bounds, dtype = Tolerances(self.tol), deciding(runs)
         if not accumulated(runs, bounds):
             return judged_steps(runs, (), bounds)
-        drift = sensitivity(self.weights.copies(dtype)[0], training, dtype, steps=steps)
+        with doing(dtype, "torch's own drift"):
+            drift = sensitivity(self.weights.copies(dtype)[0], training, dtype, steps=steps)
         return judged_steps(runs, drift, bounds)
 
     def reordered(self) -> Passes:
@@ -227,19 +230,28 @@ class Passes:
         numbers = renumbered(*runs, self.rename)
         return replace(self, numbers=numbers) if numbers else self
 
+    def permuted(self, wanted: Collection[CallKey]) -> Passes:
+        """Find out which calls keep their axes in another order; without any, this itself."""
+        ours, theirs = (self.live(network, "float64") for network in self.weights.copies("float64"))
+        theirs = replace(theirs, numbers=self.numbers)
+        axes = axes_between(ours, theirs, wanted, rename=self.rename, bound=self.tol64)
+        return replace(self, axes=axes) if axes else self
+
     def _bounds(self) -> dict[FloatType, float]:
         bounds = map_bounds(self.precisions, self.tol, self.tol64)
         return {dtype: bounds[dtype] for dtype in self.precisions}
 
-    def sources(self, dtype: FloatType) -> tuple[Source, LiveRun]:
+    def sources(self, dtype: FloatType) -> tuple[Source, Source]:
         """Make fresh runs of both networks in a precision, forward."""
         return self._sources(self.weights.copies(dtype), dtype)
 
     def _sources(
         self, networks: tuple[Any, Any], dtype: FloatType, backward: Backward | None = None
-    ) -> tuple[Source, LiveRun]:
+    ) -> tuple[Source, Source]:
         ours = self.live(networks[0], dtype)
-        theirs = replace(self.live(networks[1], dtype), numbers=self.numbers)
+        theirs: Source = replace(self.live(networks[1], dtype), numbers=self.numbers)
+        if self.axes is not None:
+            theirs = TurnedRun(theirs, self.axes)
         if self.folder is None:
             return ours, theirs
         return spooled(ours, self.folder / f"{dtype}.npz", backward), theirs

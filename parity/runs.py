@@ -15,6 +15,7 @@ from parity.compare import TensorError, tensor_error
 from parity.conventions import other_places
 from parity.error_map import FirstMaps
 from parity.pair import Pairing, Unpaired, partners
+from parity.progress import tell
 from parity.record import CallKey, Record, Value
 from parity.ties import tie
 
@@ -124,6 +125,7 @@ class Comparer:
         """Measure one call."""
         ours = self.pairing.partner(theirs)
         if ours is not None:
+            tell(ours.path)
             self.calls[ours.key] = CallErrors(
                 name=ours.path,
                 call=ours.call,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import common_options
-from parity.commands.options import CHECKING, INPUTS, NETWORKS, SHOWING, TRAINING, chosen
-from parity.commands.outcome import end, errors_as_exit_codes, report
+from parity.commands.options import CHECKING, INPUTS, NETWORKS, RARE, SHOWING, TRAINING, chosen
+from parity.commands.outcome import end, errors_as_exit_codes, progress, report
+from parity.commands.short_help import ShortHelp
 
 if TYPE_CHECKING:
     from parity.job import Job, Request
@@ -17,26 +18,26 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  stdc-parity model.pth --converted model.pdparams
-  stdc-parity --arch stdc2-seg --size 200x333
+  stdc-parity model.pth --converted model.pdparams --html report.html
+  stdc-parity --arch stdc2-seg --check backward --check train --steps 5
   stdc-parity --torch nets:ours --paddle nets:theirs --input images.npy
-  stdc-parity --torch m:bert --paddle m:bert_pd --input int:1x16:0..30522 --input int:1x16:1
-  stdc-parity dump model.pth --framework torch --out torch.npz      see dump -h
-  stdc-parity diff torch.npz paddle.npz                             see diff -h
-
-\b
+Other commands: stdc-parity dump, diff, traps; each has its own -h.
 Exit codes: 0 parity holds; 1 it does not; 2 it could not be checked.
 """
 
 
 @click.command(
-    "check", params=[*NETWORKS, *INPUTS, *CHECKING, *TRAINING, *SHOWING], epilog=EXAMPLES
+    "check",
+    cls=ShortHelp,
+    rare=RARE,
+    params=[*NETWORKS, *INPUTS, *CHECKING, *TRAINING, *SHOWING],
+    epilog=EXAMPLES,
 )
 @common_options
 def check_command(**options: Any) -> None:
     """Show, layer by layer, that a Paddle network computes what its torch original does.
 
-    CHECKPOINT is a torch file; without one, seeded weights are used.
+    CHECKPOINT is a torch file; without one, stdc1-seg with seeded weights is taken.
     """
     from parity.job import request_of
 
@@ -50,17 +51,13 @@ def check_command(**options: Any) -> None:
 
 
 def _check(request: Request, options: dict[str, Any]) -> tuple[ParityResult, Job]:
-    from rich.console import Console
-
-    from parity.job import prepare
-
-    console = Console(stderr=True, quiet=options["quiet"])
-    with console.status("loading both networks") as status:
-        job = prepare(request)
-        status.update(f"comparing {job.title}")
+    with progress("loading both networks", quiet=options["quiet"]):
+        # The frameworks: seconds before anything is there to tell of.
         from parity.check import check_parity
+        from parity.job import prepare
         from parity.job.checks import extras
 
+        job = prepare(request)
         result = check_parity(
             job.torch_module,
             job.paddle_layer,

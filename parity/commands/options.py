@@ -61,30 +61,30 @@ NETWORKS: tuple[click.Parameter, ...] = (
     click.Option(
         ["--arch"],
         default="auto",
-        show_default=True,
+        metavar="ARCH",
         type=click.Choice(["auto", "stdc1", "stdc2", "stdc1-seg", "stdc2-seg"]),
-        help="auto: what CHECKPOINT holds, else stdc1-seg.",
+        help="stdc1, stdc2, stdc1-seg or stdc2-seg; default: CHECKPOINT's.",
     ),
     click.Option(
         ["--variant"],
+        metavar="NAME",
         type=click.Choice(["authors", "paddleseg", "mmseg"]),
-        help="Whose implementation both networks follow; default: what CHECKPOINT holds, else "
-        "authors.",
+        help="authors, paddleseg or mmseg; default: CHECKPOINT's, else authors.",
     ),
     click.Option(
         ["--torch", "torch_factory"],
         metavar="PKG.MOD:FACTORY",
-        help="Builds the torch network, instead of STDC's.",
+        help="Makes the torch network, instead of STDC's.",
     ),
     click.Option(
         ["--paddle", "paddle_factory"],
         metavar="PKG.MOD:FACTORY",
-        help="Builds the paddle network, instead of STDC's.",
+        help="Makes the paddle network, instead of STDC's.",
     ),
     click.Option(
         ["--no-convert"],
         is_flag=True,
-        help="Take the weights that the --paddle factory loaded as they stand.",
+        help="Take the weights that the --paddle factory loaded.",
     ),
 )
 #: Where they run; a field of `parity.job.Request`.
@@ -103,9 +103,9 @@ INPUTS: tuple[click.Parameter, ...] = (
         ["--input", "inputs"],
         multiple=True,
         metavar="[NAME=]INPUT",
-        help="Once for each input: random (the default); a shape as 1x3x224x224; int:1x16:0..100, "
-        "integers from 0 to 99; int:1x16:1, all 1; bool:1x16; a .npy or .npz file; a dump, for its "
-        "inputs; an image, resized and normalised. With NAME= it is passed by name.",
+        help="Once for each: random (the default); a shape, 1x3x224x224; int:1x16:0..100, from 0 "
+        "to 99; int:1x16:1, all 1; bool:1x16; a .npy or .npz file; a dump's; an image. NAME= "
+        "passes it by name.",
     ),
     click.Option(
         ["--size"],
@@ -113,7 +113,7 @@ INPUTS: tuple[click.Parameter, ...] = (
         show_default=True,
         callback=_size,
         metavar="HxW",
-        help="Size of the random input, and of an image once resized.",
+        help="Of the random input, and of an image once resized.",
     ),
     click.Option(
         ["--seed"],
@@ -130,7 +130,8 @@ TOLERANCES: tuple[click.Parameter, ...] = (
         default=TOLERANCE,
         show_default=True,
         callback=_tolerance,
-        help="Bound of the float32 error, relative to a layer's largest value.",
+        metavar="NUMBER",
+        help="Bound of float32 errors, relative to a layer's largest value.",
     ),
 )
 #: Which layer is which, where names do not say.
@@ -148,15 +149,15 @@ RUNNING: tuple[click.Parameter, ...] = (
     click.Option(
         ["--precision"],
         default="both",
-        show_default=True,
+        metavar="RUNS",
         type=click.Choice(["float32", "float64", "both"]),
-        help="both tells rounding from meaning.",
+        help="float32, float64 or both (the default), which tells what is rounding.",
     ),
     click.Option(
         ["--converted"],
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="A converted file to compare bit for bit.",
+        help="A converted file, to compare bit for bit.",
     ),
 )
 #: How the check is made: arguments of `check_parity`.
@@ -166,10 +167,10 @@ CHECKING: tuple[click.Parameter, ...] = (
         ["--check", "checks"],
         multiple=True,
         default=["forward"],
-        show_default=True,
+        metavar="WHAT",
         type=click.Choice([*CHECKS, "all"]),
         callback=_checks,
-        help="What to check; several may be given.",
+        help="forward (the default), backward, loss, train or all; may be repeated.",
     ),
     click.Option(
         ["--isolation"],
@@ -204,6 +205,7 @@ TRAINING: tuple[click.Parameter, ...] = (
         ["--steps"],
         default=10,
         show_default=True,
+        metavar="NUMBER",
         type=click.IntRange(min=1),
         help="Of --check train.",
     ),
@@ -216,7 +218,7 @@ TRAINING: tuple[click.Parameter, ...] = (
     click.Option(
         ["--training", "training_factory"],
         metavar="PKG.MOD:FACTORY",
-        help="Returns the parity.training.Training of --check train, for networks of your own.",
+        help="Returns the parity.training.Training of your own networks.",
     ),
     click.Option(
         ["--torch-loss"], metavar="PKG.MOD:FUNCTION", help="Of --check loss, with --paddle-loss."
@@ -224,6 +226,21 @@ TRAINING: tuple[click.Parameter, ...] = (
     click.Option(
         ["--paddle-loss"], metavar="PKG.MOD:FUNCTION", help="Of --check loss, with --torch-loss."
     ),
+)
+
+#: What the help of a check names without explaining it; --help-all explains it.
+RARE = frozenset(
+    {
+        "seed",
+        "isolation",
+        "store",
+        "rename",
+        "cotangent",
+        "overrides",
+        "torch_loss",
+        "paddle_loss",
+        "training_factory",
+    }
 )
 
 #: How a result is shown; see `parity.commands.outcome`.
@@ -234,6 +251,6 @@ SHOWING: tuple[click.Parameter, ...] = (
         metavar="FILE",
         type=click.Path(path_type=Path),
         callback=report_path,
-        help="Also write the report here, as one HTML file that opens offline.",
+        help="Also write the report here, as one HTML page.",
     ),
 )

@@ -45,6 +45,30 @@ def errors_as_exit_codes() -> Iterator[None]:
         give_up(f"unexpected {type(error).__name__}: {error}")
 
 
+@contextmanager
+def progress(what: str, *, quiet: bool) -> Iterator[None]:
+    """Show on stderr what a check is at; nothing where that is no terminal.
+
+    Args:
+        what: Shown until the check says more.
+        quiet: Show nothing.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from parity.progress import listening
+    from parity.report.words import printable
+
+    def line(text: str) -> Text:
+        # One line, however narrow the terminal: a name may be long, and holds no markup.
+        return Text(printable(text), no_wrap=True, overflow="ellipsis")
+
+    console = Console(stderr=True, quiet=quiet)
+    status = console.status(line(what))
+    with status, listening(lambda text: status.update(line(text))):
+        yield
+
+
 def give_up(message: str) -> NoReturn:
     """End the command: it could not be done."""
     click.echo(f"stdc-parity: {' '.join(message.split())}", err=True)

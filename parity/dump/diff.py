@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from parity.assemble import assemble, map_bounds
+from parity.axes import axes_between, inside_what_agrees
 from parity.backward import Backward
 from parity.cotangents import random_cotangent
 from parity.dump.compatible import notes, refuse_incompatible, where
@@ -20,13 +21,15 @@ from parity.precision import TOLERANCE, TOLERANCE_FLOAT64
 from parity.reorder import could_be_reordered, in_another_order, renumbered
 from parity.runs import compare_runs
 from parity.structure import structure_between
+from parity.turned import TurnedRun
 from parity.versions import described
 from parity.weights import WeightDifference
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
+    from parity.axes import Axes
     from parity.backends import FloatType
     from parity.dump.manifest import Manifest
     from parity.gradients import GradientErrors
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from parity.renaming import Rename
     from parity.result import ParityResult
     from parity.runs import RunErrors
+    from parity.source import Source
 
 
 BY_NAME = (
@@ -77,8 +81,11 @@ def diff_dumps(
     if could_be_reordered(result):
         pair = pair.reordered()
         result = pair.compared() if pair.numbers else result
+    inner = inside_what_agrees(result)
+    if inner and (turned := pair.permuted(inner)).axes is not None:
+        pair, result = turned, turned.axes.noted(turned.compared())
     forced = theirs.own_errors(ours)
-    if forced is not None and wanted("auto", result):
+    if forced is not None and pair.axes is None and wanted("auto", result):
         result = with_own_errors(result, forced)
     return replace(
         result,
@@ -100,6 +107,7 @@ class _Pair:
     tol: float
     tol64: float
     numbers: Mapping[CallKey, int] = field(default_factory=dict)
+    axes: Axes | None = None
 
     @property
     def precisions(self) -> list[FloatType]:
@@ -113,7 +121,7 @@ class _Pair:
         forward: dict[FloatType, RunErrors] = {}
         gradients: dict[FloatType, BackwardErrors] = {}
         for dtype in self.precisions:
-            runs = self.ours.run(dtype), self.theirs.run(dtype, self.numbers)
+            runs = self._runs(dtype)
             options: dict[str, Any] = {"rename": self.rename, "bound": bounds[dtype]}
             if self.backward:
                 # Both passes were made: where they started does not matter any more.
@@ -150,6 +158,17 @@ class _Pair:
             notes=(BY_NAME,) if entries is None else (),
         )
         return BackwardErrors(outputs, found)
+
+    def _runs(self, dtype: FloatType) -> tuple[Source, Source]:
+        theirs: Source = self.theirs.run(dtype, self.numbers)
+        if self.axes is not None:
+            theirs = TurnedRun(theirs, self.axes)
+        return self.ours.run(dtype), theirs
+
+    def permuted(self, inner: Collection[CallKey]) -> _Pair:
+        """Find out which calls keep their axes in another order."""
+        axes = axes_between(*self._runs("float64"), inner, rename=self.rename, bound=self.tol64)
+        return replace(self, axes=axes)
 
     def reordered(self) -> _Pair:
         """Find out which calls are made in another order."""

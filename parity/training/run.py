@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.parameters import partners, partners_by_name
 from parity.precision import TOLERANCE_STEP, TOLERANCE_TRAINING
+from parity.progress import tell
 from parity.source import copy_as
 from parity.training.measure import Measurer
 from parity.training.restart import Restart
@@ -18,6 +19,8 @@ from parity.training.side import is_network, paddle_side, torch_side
 from parity.training.statistics import BiasedVariances
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from parity.backends import FloatType
@@ -80,29 +83,43 @@ def train(
     Raises:
         NetworkError: A network, a loss or an optimizer raised.
     """
-    double = dtype == "float64"
-    bounds = (TOLERANCE_TRAINING, TOLERANCE_STEP) if double else (tol, tol)
-    copies = networks[1], copy_as(networks[1], dtype)
     ours = torch_side(networks[0], training, dtype)
-    theirs = [paddle_side(copy, training, dtype) for copy in copies]
-    pairs, notes = _paired(ours, theirs[0], keys)
-    whole = _Follower(ours, theirs[0], pairs, bounds[0])
-    own = _Follower(ours, theirs[1], _paired(ours, theirs[1], keys)[0], bounds[1], restarts=True)
-    found = []
+    followers, notes = _followers(ours, networks[1], training, keys, tol)
     try:
-        for number in range(steps):
-            batch = training.batches[number % len(training.batches)]
-            whole.begin()
-            own.begin()
-            losses = ours.step(number, batch)
-            measured = [one.follow(number, batch, losses) for one in (whole, own)]
-            found.append(Step(*measured))
+        found = tuple(_steps(ours, followers, training, steps))
     finally:
-        whole.variances.close()
-        own.variances.close()
-    floors = [floor for side in (ours, *theirs) for floor in side.floors.values()]
-    said = dict.fromkeys((*notes, *(f"training: {floor}" for floor in floors)))
-    return Trained(tuple(found), tuple(said))
+        for follower in followers:
+            follower.variances.close()
+    sides = (ours, *(follower.side for follower in followers))
+    floors = [f"training: {floor}" for side in sides for floor in side.floors.values()]
+    return Trained(found, tuple(dict.fromkeys((*notes, *floors))))
+
+
+def _followers(
+    ours: Side, network: Any, training: Training, keys: Keys, tol: float
+) -> tuple[tuple[_Follower, _Follower], tuple[str, ...]]:
+    """Make paddle's side that trains on by itself, and the one that starts each step anew."""
+    double = ours.dtype == "float64"
+    bounds = (TOLERANCE_TRAINING, TOLERANCE_STEP) if double else (tol, tol)
+    whole, own = (
+        paddle_side(one, training, ours.dtype) for one in (network, copy_as(network, ours.dtype))
+    )
+    (pairs, notes), (own_pairs, _) = _paired(ours, whole, keys), _paired(ours, own, keys)
+    alone = _Follower(ours, own, own_pairs, bounds[1], restarts=True)
+    return (_Follower(ours, whole, pairs, bounds[0]), alone), notes
+
+
+def _steps(
+    ours: Side, followers: tuple[_Follower, _Follower], training: Training, steps: int
+) -> Iterator[Step]:
+    for number in range(steps):
+        tell(f"step {number + 1} of {steps}")
+        batch = training.batches[number % len(training.batches)]
+        for follower in followers:
+            follower.begin()
+        losses = ours.step(number, batch)
+        whole, own = (follower.follow(number, batch, losses) for follower in followers)
+        yield Step(whole, own)
 
 
 def _paired(ours: Side, theirs: Side, keys: Keys) -> tuple[tuple[Partners, ...], tuple[str, ...]]:
@@ -127,7 +144,7 @@ class _Follower:
         restarts: bool = False,
     ) -> None:
         self.variances = BiasedVariances(ours.network)
-        self._side = side
+        self.side = side
         self._measurer = Measurer(ours, side, pairs, self.variances, bound)
         self._restart = Restart(ours, side, pairs) if restarts else None
 
@@ -142,4 +159,4 @@ class _Follower:
         self, number: int, batch: tuple[Any, ...], losses: dict[str, np.ndarray]
     ) -> tuple[Measured, ...]:
         """Make a step, and measure it against torch's."""
-        return tuple(self._measurer.step(losses, self._side.step(number, batch)))
+        return tuple(self._measurer.step(losses, self.side.step(number, batch)))

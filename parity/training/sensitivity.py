@@ -14,6 +14,7 @@ from parity.backends import backend_of
 from parity.backends.autograd import autograd_of
 from parity.compare import tensor_error
 from parity.nudge import nudge
+from parity.progress import tell
 from parity.source import copy_as
 from parity.training.measured import Measured, without_cancelled
 from parity.training.side import torch_side
@@ -52,6 +53,7 @@ def sensitivity(
         nudge(holder)
     found = []
     for number in range(steps):
+        tell(f"step {number + 1} of {steps}")
         batch = training.batches[number % len(training.batches)]
         losses = [twin.step(number, batch) for twin in twins]
         values = [_values(twin, parts) for twin, parts in zip(twins, losses, strict=True)]

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from parity.cli import main
+from parity.commands.check import check_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,23 @@ def test_check_is_the_default_command() -> None:
     pair = [*TORCH, "--paddle", "parity_toys:paddle_model", "--size", "33x40"]
     assert call("check", *pair).output == call(*pair).output
     assert call("check", "--help").output == call("--help").output
+
+
+def test_the_help_of_a_check_fits_a_screen_and_names_every_option() -> None:
+    options = {"terminal_width": 100}
+    short, whole = (
+        CliRunner().invoke(main, ["check", option], **options).output
+        for option in ("-h", "--help-all")
+    )
+    assert len(short.splitlines()) <= 40
+    assert max(map(len, short.splitlines())) <= 100
+    assert "Examples:" in short
+    for option in check_command.params:
+        if isinstance(option, click.Option):
+            assert option.opts[0] in short.replace(",", " ").split()
+            assert option.help
+            assert f"  {option.opts[0]}" in whole or f", {option.opts[0]}" in whole
+    assert len(whole) > len(short)
 
 
 def test_the_wrong_pooling_exits_1_and_is_named_first() -> None:

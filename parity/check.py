@@ -85,7 +85,8 @@ def check_parity(
             with the conversion.
         tol64: Bound of the float64 error.
         isolation: When to measure each layer's own error, computed from torch's values, beside
-            the inherited one: 'auto' does where something is no match.
+            the inherited one: 'auto' does where something is no match; of gradients, where one
+            fails and the forward pass agrees.
         store: 'memory' runs both networks side by side and keeps nothing; 'disk' runs torch's first
             and keeps its run in a temporary file, so that the two are never in memory together.
         cotangent: Where gradients start: 'random' from seeded cotangents, in evaluation mode;
@@ -153,8 +154,22 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
             with doing("own errors"):
                 result = isolated(result, passes.sources, passes.rename)
             result = excused(result, passes)
+    if asked.backward and asked.isolation != "never":
+        with passes.alike():
+            result = _with_own_gradients(passes, result, asked)
     with doing("looking for causes"):
         return diagnosed(result, passes, training, asked.losses)
+
+
+def _with_own_gradients(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:
+    """Measure gradients from torch's behind them; only where the forward pass agrees."""
+    forward = all(x.state.passes for x in result.layers if x.phase == "forward")
+    backward = [x.state for x in result.layers if x.phase == "backward"]
+    states = [*backward, *(x.state for x in result.gradients)]
+    failing = not all(state.passes for state in states)
+    if forward and (failing or asked.isolation == "always"):
+        return passes.own_gradients(result)
+    return result
 
 
 def _with_losses(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:

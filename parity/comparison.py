@@ -37,8 +37,9 @@ class TensorComparison:
         single: Error of the float32 run, if there was one.
         double: Error of the float64 run, if there was one.
         verdict: What the two say together.
-        own_single: After a training step: the float32 error of this step alone, started from
-            torch's state; `single` has accumulated since the first step.
+        own_single: Of a training step: the float32 error of this step alone, started from torch's
+            state; `single` has accumulated since the first step. Of a gradient: the error when
+            torch's gradients were given for what lies behind it.
         own_double: The same in float64.
         own_state: The state that those two alone give; None where there is none.
         sensitivity: After a training step: how far torch is from itself by then, trained from

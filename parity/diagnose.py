@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.causes import layers, loaded, static
-from parity.isolate import isolated
+from parity.causes import dropouts, layers, loaded, static
+from parity.isolate import forced_until_settled, isolated
 from parity.patient import Patient
 from parity.result import Diagnosis
 from parity.suspect import collect
@@ -64,8 +64,10 @@ def diagnosed(
         *diagnose(faults, patient, result.faults or faults.faults),
         *_of_gradients(faults, patient, weights),
         *_of_losses(faults, losses),
-        *_of_training(faults, weights, training, patient.paths),
     ]
+    if training is not None and not all(step.state.passes for step in faults.steps):
+        known = {told.cause for told in found}
+        found += _of_training(faults, patient, weights, training, known)
     return replace(result, diagnosis=list(dict.fromkeys(found)))
 
 
@@ -93,17 +95,47 @@ def _of_losses(result: ParityResult, losses: Losses | None) -> list[Diagnosis]:
 
 
 def _of_training(
-    result: ParityResult, weights: Carried, training: Training | None, paths: Mapping[str, str]
+    result: ParityResult,
+    patient: Patient,
+    weights: Carried,
+    training: Training,
+    known: Collection[str],
 ) -> list[Diagnosis]:
-    failed = [step.step for step in result.steps if not step.state.passes]
-    if training is None or not failed:
-        return []
-    # It loads both frameworks.
+    """Look what the steps did; and, where the first loss differs already, what came before them."""
+    # They load both frameworks.
+    from parity.causes.training import losses
     from parity.causes.training.examine import examine
 
-    found = examine(weights, training, _precision(result), paths, failed[0], len(result.steps))
-    order = {layer.name: place for place, layer in reversed([*enumerate(result.layers)])}
-    return sorted(found, key=lambda told: order.get(told.layer, -1) if told.layer else len(order))
+    first = next(step.step for step in result.steps if not step.state.passes)
+    dtype = _precision(result)
+    found = examine(weights, training, dtype, patient.paths, first, len(result.steps))
+    lost = any(not one.state.passes for one in result.steps[0].of_kind("loss"))
+    if known or not lost or any(told.cause.startswith("bn-") for told in found):
+        return found
+    ahead = _in_training_mode(result, patient, weights, training)
+    return [*(ahead or losses.examine(weights, training, dtype)), *found]
+
+
+def _in_training_mode(
+    result: ParityResult, patient: Patient, weights: Carried, training: Training
+) -> list[Diagnosis]:
+    """Look for layers that go wrong in training mode alone."""
+    from parity.causes.gradients.examine import of_training
+    from parity.masks import same_masks
+
+    dtype = _precision(result)
+    case = of_training(weights, training, dtype, patient.paths)
+    trained = replace(patient, inputs=case.inputs, copies=lambda _: case.networks(), training=True)
+    bounds = {"tol": result.tol, "tol64": result.tol64}
+    with same_masks():
+        forced = forced_until_settled([dtype], trained.runs, patient.rename, **bounds)
+        faults = forced.blame(**bounds).faults
+        suspects = list(_suspects(result, trained, trained.chosen(faults)))
+    found = []
+    for suspect in suspects:
+        with same_masks():
+            found += _cause(suspect, patient.paths)
+    return list(dict.fromkeys(found))
 
 
 def _precision(result: ParityResult) -> FloatType:
@@ -139,7 +171,7 @@ def _with_more(told: Diagnosis, more: int) -> Diagnosis:
 
 
 def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
-    setting = layers.examine(suspect)
+    setting = layers.examine(suspect) or dropouts.examine(suspect)
     if setting is not None:
         return [setting]
     ours, theirs = suspect.key[0], suspect.paddle_path

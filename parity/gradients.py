@@ -41,12 +41,14 @@ class GradientErrors:
         floors: Single-precision kernels by the call whose backward pass they ran in.
         kinks: Values that are zero in one framework alone.
         order: Torch's calls in order of completion.
+        inputs: The gradients by the network's inputs, torch's first.
     """
 
     places: dict[GradientPlace, Slot]
     floors: Mapping[CallKey, tuple[Floor, ...]]
     kinks: Kinks
     order: tuple[CallKey, ...]
+    inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 class Phases:
@@ -82,26 +84,36 @@ class GradientComparer:
         gradients: Torch's, as they come.
         partners: Torch's call and slot by paddle's.
         maps: Draws the run's first failures.
+        forced: Paddle's pass goes on from torch's gradients: what is measured is its own.
         errors: What was measured.
+        inputs: See `GradientErrors`.
     """
 
     gradients: Iterator[Gradient]
     partners: Mapping[Place, Place]
     maps: FirstMaps
+    forced: bool = False
     errors: dict[GradientPlace, Slot] = field(default_factory=dict)
+    inputs: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     _order: dict[GradientPlace, None] = field(default_factory=dict)
     _waiting: dict[GradientPlace, Gradient] = field(default_factory=dict)
 
-    def __call__(self, theirs: Gradient) -> None:
+    def __call__(self, theirs: Gradient) -> np.ndarray | None:
         """Measure one gradient; that of a call without a partner is nobody's."""
         place = self._place(theirs)
         if place is None:
-            return
+            return None
         tell(f"gradient of {place[0][0] if place[0] else 'the inputs'}")
         ours = self._waiting.pop(place, None) or self._advance(place)
-        self.errors[place] = (
-            alone(theirs.array, "torch") if ours is None else self._measured(ours, theirs)
-        )
+        if ours is None:
+            self.errors[place] = alone(theirs.array, "torch")
+            return None
+        if theirs.key is None:
+            self.inputs[theirs.slot] = ours.array.copy(), theirs.array.copy()
+        found = self.errors[place] = self._measured(ours, theirs)
+        if not self.forced or not found.error.error:
+            return None
+        return ours.array.copy()
 
     def finish(self) -> dict[GradientPlace, Slot]:
         """Run torch to its end; what waits by then has no gradient in paddle."""
@@ -149,6 +161,7 @@ def compare_through(
     *,
     rename: Mapping[str, str],
     bound: float = np.inf,
+    forced: bool = False,
 ) -> tuple[RunErrors, GradientErrors]:
     """Measure every call of the second run against its partner in the first, and its gradients.
 
@@ -160,6 +173,7 @@ def compare_through(
         backward: Where both start backward.
         rename: Torch path prefix to paddle path prefix.
         bound: See `parity.runs.compare_runs`.
+        forced: Each gradient of paddle's is exchanged for torch's once it was measured.
 
     Raises:
         NetworkError: A network's forward or backward raised.
@@ -171,19 +185,20 @@ def compare_through(
         comparer = Comparer(
             pairing, FirstMaps(bound), seen=kinks if ours.dtype == "float32" else None
         )
-        gradients = GradientComparer(phases.backward(), comparer.partners, FirstMaps(bound))
+        gradients = GradientComparer(phases.backward(), comparer.partners, FirstMaps(bound), forced)
 
-        def after_forward(gradient: Gradient) -> None:
+        def after_forward(gradient: Gradient) -> np.ndarray | None:
             if not gradients.errors:
                 pairing.left_over()  # whatever torch's forward has left to do
-            gradients(gradient)
+            return gradients(gradient)
 
         floors = theirs.stream_through(comparer, after_forward, backward)
         errors = comparer.finish(ours.never_called)
         places = gradients.finish()
     floors = _merged(events, floors)
     late = {key: tuple(found) for key, found in floors.items() if found}
-    return errors, GradientErrors(places, late, kinks, tuple(pairing.order))
+    order = tuple(pairing.order)
+    return errors, GradientErrors(places, late, kinks, order, gradients.inputs)
 
 
 def _merged(

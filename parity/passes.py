@@ -15,7 +15,7 @@ from parity.axes import axes_between
 from parity.backward import Backward
 from parity.cotangents import loss_cotangent, random_cotangent
 from parity.dump.spool import spooled
-from parity.gradient_verdicts import BackwardErrors, with_gradients
+from parity.gradient_verdicts import BackwardErrors, with_gradients, with_own_gradients
 from parity.gradients import compare_through
 from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
@@ -183,12 +183,27 @@ class Passes:
         result = assemble(forward, tol=self.tol, tol64=self.tol64)
         return with_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
 
+    def own_gradients(self, result: ParityResult) -> ParityResult:
+        """Add the gradients' own errors, each computed from torch's behind it.
+
+        Args:
+            result: Of `backward`; its forward pass agrees.
+        """
+        gradients: dict[FloatType, BackwardErrors] = {}
+        for dtype, bound in self._bounds().items():
+            with doing(dtype, "own errors of gradients"):
+                single = gradients.get("float32")
+                _, gradients[dtype] = self._through(dtype, bound, single, forced=True)
+        return with_own_gradients(result, gradients, tol=self.tol, tol64=self.tol64)
+
     def _through(
-        self, dtype: FloatType, bound: float, single: BackwardErrors | None
+        self, dtype: FloatType, bound: float, single: BackwardErrors | None, *, forced: bool = False
     ) -> tuple[RunErrors, BackwardErrors]:
         networks, backward = self.weights.copies(dtype), self.start(dtype)
         sources = self._sources(networks, dtype, backward)
-        errors, outputs = compare_through(*sources, backward, rename=self.rename, bound=bound)
+        errors, outputs = compare_through(
+            *sources, backward, rename=self.rename, bound=bound, forced=forced
+        )
         parameters = parameter_errors(
             networks,
             dtype,

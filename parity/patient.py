@@ -35,6 +35,7 @@ class Patient:
         found: The weights that paddle's network holds.
         copies: Makes copies of both in a precision, with right weights where they are known.
         numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
+        training: They run in training mode.
     """
 
     torch_module: Any
@@ -45,13 +46,15 @@ class Patient:
     found: Mapping[str, np.ndarray]
     copies: Callable[[FloatType], tuple[Any, Any]]
     numbers: Mapping[CallKey, int]
+    training: bool = False
 
     def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
         """Make fresh runs of both networks in a precision."""
         ours, theirs = self.copies(dtype)
+        mode = self.training
         return (
-            LiveRun(ours, self.inputs, dtype),
-            LiveRun(theirs, self.inputs, dtype, self.numbers),
+            LiveRun(ours, self.inputs, dtype, training=mode),
+            LiveRun(theirs, self.inputs, dtype, self.numbers, training=mode),
         )
 
     @property

@@ -45,6 +45,7 @@ class Suspect:
         arguments: What paddle's call was given, with torch's values.
         wanted: What torch's call returned.
         found: What paddle's call returned, computed from torch's values.
+        training: The run was in training mode.
     """
 
     key: CallKey
@@ -55,6 +56,7 @@ class Suspect:
     arguments: Arguments
     wanted: tuple[Value, ...]
     found: tuple[Value, ...]
+    training: bool = False
 
     @property
     def double(self) -> bool:
@@ -75,7 +77,7 @@ class Suspect:
         dtype: FloatType = "float64" if self.double else "float32"
         exact = backend.exact_kernels(lambda: lambda _: None)
         try:
-            with backend.running(self.paddle_layer, dtype), exact:
+            with backend.running(self.paddle_layer, dtype, training=self.training), exact:
                 output = layer(*args, **kwargs)
         except Exception:  # noqa: BLE001 - a hypothesis that cannot run is a wrong one
             return float("inf")
@@ -95,7 +97,7 @@ class Suspect:
             layer = mend(layer)
         except Exception:  # noqa: BLE001 - as above
             return float("inf")
-        layer.eval()
+        layer.train() if self.training else layer.eval()
         return self.error(layer)
 
 
@@ -171,6 +173,7 @@ def collect(
             _with_values(theirs_seen[had.key], *seen.given[key], theirs.network),
             _in_paddle_slots(wanted, had),
             had.outputs,
+            theirs.training,
         )
     return found
 

@@ -36,9 +36,17 @@ def examine(suspect: Suspect, theirs_of: Callable[[str], str]) -> list[Diagnosis
     backend = backend_of(suspect.paddle_layer)
     with backend.exact_kernels(lambda: lambda _: None):
         try:
-            ours = trace_torch(suspect.torch_module, suspect.torch_arguments, dtype)
+            ours = trace_torch(
+                suspect.torch_module, suspect.torch_arguments, dtype, training=suspect.training
+            )
             ours = _renamed(ours, theirs_of)
-            theirs = trace_paddle(suspect.paddle_layer, suspect.arguments, _outputs(ours), dtype)
+            theirs = trace_paddle(
+                suspect.paddle_layer,
+                suspect.arguments,
+                _outputs(ours),
+                dtype,
+                training=suspect.training,
+            )
         except Exception:  # noqa: BLE001 - a forward that cannot be run alone stays unexplained
             return []
         with backend.running(suspect.paddle_layer, dtype):

@@ -27,21 +27,24 @@ _KINDS = (types.FunctionType, types.BuiltinFunctionType)
 _NO_OPERATIONS = ("is_", "get_", "set_", "to_tensor", "seed", "enable", "disable", "no_grad")
 
 
-def trace_paddle(layer: Any, arguments: Any, forced: Forced, dtype: FloatType) -> Trace:
-    """Run a layer in evaluation mode and note what its own forward does.
+def trace_paddle(
+    layer: Any, arguments: Any, forced: Forced, dtype: FloatType, *, training: bool = False
+) -> Trace:
+    """Run a layer and note what its own forward does.
 
     Args:
         layer: A paddle Layer.
         arguments: Positional and keyword ones.
         forced: See `parity.functional.trace.children`.
         dtype: The precision of its parameters.
+        training: Run in training mode, not in evaluation mode.
     """
     backend = backend_of(layer)
     trace = Trace(backend)
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
     with (
-        backend.running(layer, dtype),
+        backend.running(layer, dtype, training=training),
         children(trace, layer, forced),
         _wrapped(trace, layer),
     ):

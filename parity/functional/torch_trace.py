@@ -27,20 +27,23 @@ class _Noting(TorchFunctionMode):
         return self.trace.call(attribute or name, func, args, kwargs or {})
 
 
-def trace_torch(module: torch.nn.Module, arguments: Any, dtype: FloatType) -> Trace:
-    """Run a module in evaluation mode and note what its own forward does.
+def trace_torch(
+    module: torch.nn.Module, arguments: Any, dtype: FloatType, *, training: bool = False
+) -> Trace:
+    """Run a module and note what its own forward does.
 
     Args:
         module: A torch Module.
         arguments: Positional and keyword ones.
         dtype: The precision of its parameters.
+        training: Run in training mode, not in evaluation mode.
     """
     backend = backend_of(module)
     trace = Trace(backend)
     args, kwargs = arguments
     trace.given = trace.tensors(arguments)
     with (
-        backend.running(module, dtype),
+        backend.running(module, dtype, training=training),
         children(trace, module, lambda *_: None),
         _Noting(trace),
     ):

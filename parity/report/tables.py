@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from parity.comparison import StepResult, TensorComparison
-    from parity.result import LayerResult
+    from parity.layer_result import LayerResult
 
 STYLES = {
     State.MATCH: "green",
@@ -68,12 +68,15 @@ def tensor_table(title: str, tensors: Sequence[TensorComparison]) -> Table:
         title: What they are.
         tensors: Those to show.
     """
+    own = any(tensor.own_state is not None for tensor in tensors)
     table = _table(title)
-    _figures(table, "float32", "float64")
+    _figures(table, *(["own"] if own else []), "float32", "float64")
     table.add_column("verdict", no_wrap=True)
     for tensor in tensors:
+        style = STYLES[tensor.own_state] if tensor.own_state else ""
+        alone = Text(figure(own_error_of(tensor)), style)
         errors = figure(tensor.error32), figure(tensor.error64)
-        table.add_row(Text(tensor.name), *errors, _verdict(tensor.state))
+        table.add_row(Text(tensor.name), *([alone] if own else []), *errors, _verdict(tensor.state))
     return table
 
 

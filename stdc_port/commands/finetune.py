@@ -20,7 +20,9 @@ from stdc_port.commands.options import (
 
 @click.command("finetune")
 @click.option("--data", required=True, type=PATH, help="A Cityscapes folder.")
-@click.option("--init", "weights", type=PATH, help="Converted .pdparams with the first weights.")
+@click.option(
+    "--init", "weights", type=PATH, help="First weights: any file that stdc-convert reads."
+)
 @click.option("--scratch", is_flag=True, help="Start from random weights instead.")
 @click.option("--model", type=MODELS, help="Default: the recipe's.")
 @click.option("--output", "-o", required=True, type=PATH, help="Folder of the run.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
-from stdc_port.training.labels import TRAIN_ID_OF_ID, unknown_ids
+from stdc_port.training.labels import NUM_CLASSES, TRAIN_ID_OF_ID, unknown_ids
 
 SPLITS = ("train", "val")
 _IMAGE = "_leftImg8bit.png"
 _TRAIN_IDS = "_gtFine_labelTrainIds.png"
 _LABEL_IDS = "_gtFine_labelIds.png"
 _SHOWN = 20
+_THREADS = 8
 _Read = TypeVar("_Read")
 _DOWNLOAD = "Cityscapes has leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked here"
 
@@ -88,26 +91,40 @@ def find_pairs(root: Path, split: str) -> tuple[Pair, ...]:
 
 def check_pairs(
     root: Path, pairs: Sequence[Pair], *, advance: Callable[[str], None] = lambda _: None
-) -> None:
-    """Open every file of a set once.
+) -> NDArray[np.int64]:
+    """Open every file of a set once, several at a time.
 
     Args:
         root: named in the error.
         pairs: to check.
         advance: told each name.
 
+    Returns:
+        (N, 19) labelled pixels of each class in each pair.
+
     Raises:
         InputError: a file is unreadable, the sizes of a pair differ, or a label value stands for
             nothing; all of them are listed.
     """
     problems: list[str] = []
-    for pair in pairs:
-        try:
-            read_pair(pair)
-        except DamagedPairError as error:
-            problems += error.problems
-        advance(pair.name)
+    counts = np.zeros((len(pairs), NUM_CLASSES), np.int64)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        for number, found in enumerate(pool.map(_class_pixels, pairs)):
+            if isinstance(found, DamagedPairError):
+                problems += found.problems
+            else:
+                counts[number] = found
+            advance(pairs[number].name)
     _refuse(root, problems, hint="replace these files; a partial download is the usual cause")
+    return counts
+
+
+def _class_pixels(pair: Pair) -> NDArray[np.int64] | DamagedPairError:
+    try:
+        _, labels = read_pair(pair)
+    except DamagedPairError as error:
+        return error
+    return np.bincount(labels.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES]
 
 
 def read_pair(pair: Pair) -> tuple[Image.Image, NDArray[np.uint8]]:

@@ -7,22 +7,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from converters import InputError
 from converters.command_line import progress_bar, write_json
 from stdc_port.training.ablation import Ablation, Arm
-from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs
+from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs, read_image
+from stdc_port.training.curves import draw_curves
 from stdc_port.training.groups import group_table
+from stdc_port.training.live import training_line
 from stdc_port.training.metrics import Evaluation
+from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
 from stdc_port.training.recipe import Recipe
 
 Resume = Literal["no", "auto", "must"]
+_SAMPLES = 3
 EVALUATION = "evaluation.json"
 
 
-def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tuple[Pair, ...]]:
+def checked_pairs(
+    root: Path,
+    splits: Sequence[str],
+    *,
+    quiet: bool,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[tuple[Pair, ...]]:
     """The pairs of some splits, every file of which has been opened.
+
+    Args:
+        root: a Cityscapes folder.
+        splits: whose pairs.
+        quiet: show no progress.
+        tell: told what is unusual about the training split.
 
     Raises:
         InputError: listing all that is wrong with the folder.
@@ -30,7 +48,12 @@ def checked_pairs(root: Path, splits: Sequence[str], *, quiet: bool) -> list[tup
     found = [find_pairs(root, split) for split in splits]
     every = [pair for pairs in found for pair in pairs]
     with progress_bar("checking the data", len(every), quiet=quiet) as advance:
-        check_pairs(root, every, advance=advance)
+        counts = check_pairs(root, every, advance=advance)
+    if splits[0] == "train":
+        own = counts[: len(found[0])]
+        empty = (pair.name for pair, row in zip(found[0], own, strict=True) if not row.any())
+        for remark in set_remarks(SetFacts(own.sum(0), tuple(empty))):
+            tell(remark)
     return found
 
 
@@ -62,7 +85,11 @@ def finetune(
 
     console = Console(stderr=True, quiet=quiet)
     _refuse_overwriting(folder, resume)
-    train, val = checked_pairs(data, ("train", "val"), quiet=quiet)
+    for remark in recipe_remarks(recipe):
+        console.print(f"note: {remark}")
+    train, val = checked_pairs(
+        data, ("train", "val"), quiet=quiet, tell=lambda text: console.print(f"note: {text}")
+    )
     trainer = Trainer(recipe, folder, weights, tell=console.print)
     if resume != "no":
         console.print(trainer.resume(required=resume == "must"))
@@ -72,13 +99,37 @@ def finetune(
     console.print(group_table(trainer.groups))
 
     def validate(network: object, between: Callable[[], None]) -> Evaluation:
+        for pair in val[:_SAMPLES]:
+            trainer.log.picture(trainer.iteration, pair.name, _sample(network, recipe, pair))
+            between()
         return _evaluated(network, recipe, val, lambda _: between())
 
-    left = recipe.train.iterations - trainer.iteration
-    with progress_bar("training", left, quiet=quiet) as advance:
-        trainer.train(train, lambda step: advance(step.summary()), validate)
-    with trainer.averaged() as network:
-        return evaluate(network, recipe, val, folder, quiet=quiet)
+    total = recipe.train.iterations
+    with training_line(trainer.iteration, total, quiet=quiet) as advance:
+        trainer.train(train, advance, validate)
+    result = trainer.evaluation
+    if result is None:  # it had come to its end before
+        bar = progress_bar("evaluating", len(val), quiet=quiet)
+        with trainer.averaged() as network, bar as advance_evaluation:
+            result = _evaluated(network, recipe, val, advance_evaluation)
+    write_json(folder / EVALUATION, result.to_json())
+    console.print(f"curves: {draw_curves(folder)}")
+    return result
+
+
+def _sample(network: object, recipe: Recipe, pair: Pair) -> NDArray[np.uint8]:
+    """(H, W, 3) a picture with its predicted classes laid over it."""
+    from stdc_port.training.inference import predict
+    from stdc_port.training.prediction import overlay
+
+    image = read_image(pair.image)
+    predicted = predict(
+        network,
+        image,
+        scale=recipe.evaluation.scale,
+        normalisation=recipe.data.normalisation(),
+    )
+    return np.asarray(overlay(image, predicted))
 
 
 def _refuse_overwriting(folder: Path, resume: Resume) -> None:
@@ -90,18 +141,6 @@ def _refuse_overwriting(folder: Path, resume: Resume) -> None:
             f"{paths[0]}: the folder holds a training already; --resume goes on with it, "
             "another --output begins a new one"
         )
-
-
-def evaluate(
-    network: object, recipe: Recipe, pairs: Sequence[Pair], folder: Path | None, *, quiet: bool
-) -> Evaluation:
-    """Evaluate a network at the recipe's scale; the figures also go into the run's folder."""
-    network.eval()  # type: ignore[attr-defined]
-    with progress_bar("evaluating", len(pairs), quiet=quiet) as advance:
-        result = _evaluated(network, recipe, pairs, advance)
-    if folder is not None:
-        write_json(folder / EVALUATION, result.to_json())
-    return result
 
 
 def _evaluated(

@@ -157,7 +157,11 @@ class EvaluationRecipe:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Recipe:
-    """All that settles a training, but for the data and the first weights."""
+    """All that settles a training, but for the data and the first weights.
+
+    `variant` is whose implementation of the network is trained; the others are for going on from
+    their own weights.
+    """
 
     name: str
     model: Literal["stdc1", "stdc2"]
@@ -166,6 +170,7 @@ class Recipe:
     rate: RateRecipe = field(default_factory=RateRecipe)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+    variant: Literal["authors", "paddleseg", "mmseg", "mmseg-relu"] = "authors"
 
     def __post_init__(self) -> None:
         """Refuse combinations that cannot be trained (a `ValueError` says which)."""

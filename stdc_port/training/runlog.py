@@ -1,4 +1,4 @@
-"""The JSON-lines log of a run: one line an iteration, evaluation or remark."""
+"""The log of a run: JSON lines for programs, boards for the eye."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from converters.files import temporary_beside
+from stdc_port.training.boards import Board, boards
 from stdc_port.training.metrics import Evaluation
 
 LOG = "log.jsonl"
@@ -36,16 +40,23 @@ class Step:
     waited: float
     seconds: float
 
-    def summary(self) -> str:
-        """What a progress line has room for."""
-        return f"loss {self.loss:.3f}  {self.images_per_second:.1f} images/s"
-
 
 class RunLog:
-    """Appends to the log; a disk that refuses a line is told once and stops no training."""
+    """One line an iteration, evaluation or remark; curves and pictures on the boards.
 
-    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+    A disk that refuses a line is told once and stops no training.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None], every: int = 1) -> None:
+        """Log into a folder.
+
+        Args:
+            folder: of the run.
+            tell: told the remarks.
+            every: iterations between two points of the boards' curves.
+        """
         self._path, self._tell, self._failed = folder / LOG, tell, False
+        self._every, self._boards = every, dict[str, Board]()
 
     def begin(self, iteration: int) -> None:
         """Take out what a killed process logged after the checkpoint that is gone on from."""
@@ -54,20 +65,56 @@ class RunLog:
         with temporary_beside(self._path) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
             temporary.replace(self._path)
+        self._boards = boards(self._path.parent, iteration)
+
+    def end(self) -> None:
+        """Write what the boards still have in memory."""
+        self._draw(lambda board: board.close())
+        self._boards = {}
 
     def step(self, step: Step) -> None:
         """Log an iteration."""
         self._write(vars(step))
+        if step.iteration % self._every:
+            return
+        curves = {
+            "loss/total": step.loss,
+            **{f"loss/{name}": value for name, value in step.parts.items()},
+            "rate": step.rate,
+            "images_per_second": step.images_per_second,
+            "waiting_share": step.waited / step.seconds,
+        }
+        self._scalars(curves, step.iteration)
 
     def evaluation(self, iteration: int, result: Evaluation) -> None:
         """Log an evaluation after so many iterations, under the last one's number."""
         figures = {"miou": result.miou, "pixel_accuracy": result.accuracy}
         self._write({"iteration": iteration - 1, "evaluation": figures})
+        self._scalars(figures, iteration - 1)
+
+    def picture(self, iteration: int, name: str, pixels: NDArray[np.uint8]) -> None:
+        """Show an (H, W, 3) RGB picture after so many iterations."""
+        self._draw(lambda board: board.picture(name, pixels, iteration - 1))
 
     def remark(self, iteration: int, text: str) -> None:
         """Log and tell what somebody should know of an iteration."""
         self._write({"iteration": iteration, "remark": text})
         self._tell(f"iteration {iteration}: {text}")
+
+    def _scalars(self, values: dict[str, float], iteration: int) -> None:
+        def draw(board: Board) -> None:
+            for name, value in values.items():
+                board.scalar(name, value, iteration)
+
+        self._draw(draw)
+
+    def _draw(self, draw: Callable[[Board], None]) -> None:
+        try:
+            for board in self._boards.values():
+                draw(board)
+        except OSError as error:
+            self._tell(f"{self._path.parent}: no more curves and pictures ({error.strerror})")
+            self._boards = {}
 
     def _write(self, content: dict[str, Any]) -> None:
         try:

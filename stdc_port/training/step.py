@@ -139,9 +139,9 @@ class Stepper:
             return
         bad = [path for path, g in gradients.items() if not bool(paddle.isfinite(g).all())]
         first = last_computed(self._network, batch.images, bad) if bad else "their sum"
-        raise NotFiniteError(
-            f"the gradients of {len(bad)} parameters are not finite; backward met {first} first"
-        )
+        # Paddle's ReLU makes 0 of NaN: a loss may be finite over a layer that is not.
+        where = first_bad_layer(self._network, batch.images) or f"backward met {first} first"
+        raise NotFiniteError(f"the gradients of {len(bad)} parameters are not finite; {where}")
 
 
 def clip_gradients(parameters: dict[str, Any], bound: float) -> None:

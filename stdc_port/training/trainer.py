@@ -25,6 +25,7 @@ from stdc_port.training.initialise import Initialisation, initialise
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.nonfinite import NotFiniteError, bad_arrays, keep_batch
 from stdc_port.training.optimizer import build_optimizer
+from stdc_port.training.preflight import batch_remarks, ohem_minimum
 from stdc_port.training.recipe import Recipe, differences
 from stdc_port.training.runlog import RunLog, Step
 from stdc_port.training.state import (
@@ -53,6 +54,8 @@ class Trainer:
         initialisation: where the first weights came from.
         iteration: the next one.
         best: the best evaluation so far.
+        evaluation: the last one of this process.
+        log: of the run.
     """
 
     def __init__(
@@ -78,9 +81,14 @@ class Trainer:
         self.best: Best | None = None
         self._pictures = ""
         paddle.seed(recipe.train.seed)
-        self.network: Any = build(f"{recipe.model}-seg")
+        self.network: Any = build(f"{recipe.model}-seg", variant=recipe.variant)
         self._loss = SegmentationLoss()
-        self.initialisation: Initialisation = initialise(self.network, weights)
+        self.initialisation: Initialisation = initialise(
+            self.network,
+            weights,
+            variant=recipe.variant,
+            normalisation=recipe.data.normalisation(),
+        )
         if recipe.train.unbiased_variance:
             use_unbiased_variance(self.network)
         grouped = build_optimizer(self.network, self._loss, recipe)
@@ -92,7 +100,8 @@ class Trainer:
         )
         self._schedule = recipe.schedule()
         self._checkpoints = Checkpoints(folder, recipe.train.keep)
-        self._log = RunLog(folder, tell)
+        self.log = RunLog(folder, tell, recipe.train.log_every)
+        self.evaluation: Evaluation | None = None
         self._evaluated = 0
         self._saved: tuple[int, int] | None = None
 
@@ -136,7 +145,8 @@ class Trainer:
         Args:
             pairs: the training set.
             advance: told every iteration.
-            evaluate: evaluates the network; is given something to call between two pictures.
+            evaluate: evaluates the network, at the end too; is given something to call between
+                two pictures.
 
         Returns:
             The file with the final weights.
@@ -149,19 +159,31 @@ class Trainer:
         """
         data = self._training_set(pairs)
         self._begin()
-        with stop_request() as stop:
-            self._evaluate(evaluate, stop)
-            asked = time.perf_counter()
-            for batch in self._batches(data):
-                began = time.perf_counter()
-                self._train_on(batch, data, asked, began, advance)
-                if self._due(self.recipe.train.checkpoint_every):
-                    self._save()
-                self._evaluate(evaluate, stop)
-                self._heed(stop)
-                asked = time.perf_counter()
-            self._save(needed=True)
+        try:
+            with stop_request() as stop:
+                self._loop(data, advance, evaluate, stop)
+        finally:
+            self.log.end()
         return self._write_weights()
+
+    def _loop(
+        self,
+        data: TrainingSet,
+        advance: Callable[[Step], None],
+        evaluate: Evaluate | None,
+        stop: StopRequest,
+    ) -> None:
+        self._evaluate(evaluate, stop)
+        asked = time.perf_counter()
+        for batch in self._batches(data):
+            began = time.perf_counter()
+            self._train_on(batch, data, asked, began, advance)
+            if self._due(self.recipe.train.checkpoint_every):
+                self._save()
+            self._evaluate(evaluate, stop)
+            self._heed(stop)
+            asked = time.perf_counter()
+        self._save(needed=True)
 
     @contextmanager
     def averaged(self) -> Iterator[Any]:
@@ -191,11 +213,12 @@ class Trainer:
         began: float,
         advance: Callable[[Step], None],
     ) -> None:
-        rate = self._schedule.rate(self.iteration)
+        rate, names = self._schedule.rate(self.iteration), data.names_of(self.iteration)
+        for remark in batch_remarks(batch, names, ohem_minimum(self.recipe)):
+            self.log.remark(self.iteration, remark)
         try:
             parts = self._stepper(batch, self.iteration, rate)
         except NotFiniteError as error:
-            names = data.names_of(self.iteration)
             kept = keep_batch(self.folder, self.iteration, batch, names, self.network)
             raise NotFiniteError(
                 f"iteration {self.iteration}: {error}. The batch is in {kept}, the weights that it "
@@ -206,7 +229,7 @@ class Trainer:
         speed = len(batch.images) / seconds
         step = Step(self.iteration, rate, total, parts, speed, began - asked, seconds)
         self.iteration += 1
-        self._log.step(step)
+        self.log.step(step)
         advance(step)
 
     def _due(self, every: int) -> bool:
@@ -214,8 +237,9 @@ class Trainer:
 
     def _evaluate(self, evaluate: Evaluate | None, stop: StopRequest) -> None:
         """Evaluate if it is due and has not been done; the best is kept."""
-        due = self._due(self.recipe.train.evaluate_every) and self._evaluated < self.iteration
-        if evaluate is None or not due:
+        train = self.recipe.train
+        due = self._due(train.evaluate_every) or self.iteration == train.iterations
+        if evaluate is None or not due or self._evaluated == self.iteration:
             return
         try:
             with self.averaged() as network:
@@ -223,8 +247,8 @@ class Trainer:
         except _InterruptedError:
             self._heed(stop)
             raise
-        self._evaluated = self.iteration
-        self._log.evaluation(self.iteration, result)
+        self._evaluated, self.evaluation = self.iteration, result
+        self.log.evaluation(self.iteration, result)
         if self.best is None or result.miou > self.best.miou:
             self.best = Best(result.miou, self.iteration)
             save_weights(self.folder / BEST_WEIGHTS, self._final_arrays())
@@ -256,7 +280,7 @@ class Trainer:
         except InputError as error:
             if needed:
                 raise
-            self._log.remark(self.iteration, f"no checkpoint, the training goes on: {error}")
+            self.log.remark(self.iteration, f"no checkpoint, the training goes on: {error}")
         else:
             self._saved = (self.iteration, self._evaluated)
 
@@ -341,7 +365,7 @@ class Trainer:
         for name, content in ((RECIPE, self.recipe), ("initialisation.json", self.initialisation)):
             text = json.dumps(content.to_json(), indent=1)
             (self.folder / name).write_text(text + "\n", encoding="utf-8")
-        self._log.begin(self.iteration)
+        self.log.begin(self.iteration)
 
 
 class _InterruptedError(Exception):

@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import paddle
 import pytest
+import torch
 from training_toys import IMAGES, STEPS, PaddleNet, Recipe, TorchNet, scheduled, told, training
 
 from parity import check_parity
+from parity.causes.training import norms
+from parity.causes.training.norms import Normed
 
 SGD = Recipe()
 ADAMW = Recipe(kind="AdamW", rate=0.01)
@@ -44,6 +47,8 @@ PLANTED = {
     "not clipped": ("clip-missing", CLIPPED, SGD),
     "clipped by value": ("clip-norm", CLIPPED, CLIPPED.but(clip="value")),
     "clipped by tensor": ("clip-per-tensor", CLIPPED, CLIPPED.but(clip="tensor")),
+    "clipped alone": ("clip-added", SGD, CLIPPED),
+    "dampening": ("dampening-dropped", SGD.but(dampening=0.3), SGD),
     "not cleared": ("gradients-not-cleared", SGD, SGD.but(summed=True)),
 }
 
@@ -124,6 +129,24 @@ def test_a_batch_norm_is_named_and_placed(name):
     found, result = told(SGD, SGD, port())
     assert found == [(cause, "bn")]
     assert said in result.diagnosis[0].evidence
+
+
+def normed(momentum, by_batch=1.0, by_running=1.0):
+    """Return a call that keeps a share of its statistics, whatever its output is."""
+    mean, variance = np.arange(3.0), np.arange(1.0, 4.0)
+    before = np.full(3, 5.0), np.full(3, 7.0)
+    old = zip(before, (mean, variance), strict=True)
+    after = tuple(momentum * one + (1 - momentum) * new for one, new in old)
+    return Normed(mean, variance, before, after, by_batch, by_running)
+
+
+def test_a_norm_that_scales_by_something_else_tells_its_momentum_too():
+    """An in-place ABN multiplies by |weight| + epsilon: its output is neither of the usual ones."""
+    modules = {"bn": torch.nn.BatchNorm2d(3)}
+    pair = {"bn": normed(0.9)}, {"bn": normed(0.1, by_batch=0.0)}
+    (found,) = norms.examine(modules, *pair, {"bn": "bn"})
+    assert found.cause == "bn-momentum"
+    assert not list(norms.examine(modules, pair[0], pair[0], {"bn": "bn"}))
 
 
 def test_another_epsilon_is_not_called_a_momentum():

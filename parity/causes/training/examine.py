@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.causes.training.course import Course, Courses, Reference
-    from parity.causes.training.explain import Decay, Explanation
+    from parity.causes.training.explanation import Decay, Explanation
     from parity.passes import Carried
     from parity.training import Training
 

@@ -53,6 +53,12 @@ class Normed:
         left = float(np.abs(new - share * old).max()) / (float(np.abs(old).max()) or 1.0)
         return share, left
 
+    @property
+    def learns(self) -> bool:
+        """Whether it went on with its running statistics."""
+        share, left = self.kept
+        return left <= CLOSE and abs(share - 1) > CLOSE
+
 
 class NormWatch:
     """Writes down the first call of every batch normalisation of a network."""
@@ -138,16 +144,16 @@ def examine(
 
 def _frozen(path: str, ours: Normed, theirs: Normed) -> Diagnosis | None:
     running = [one.by_running <= CLOSE < one.by_batch for one in (ours, theirs)]
-    batch = [one.by_batch <= CLOSE < one.by_running for one in (ours, theirs)]
+    batch = [one.learns or one.by_batch <= CLOSE < one.by_running for one in (ours, theirs)]
     told = (
         f"in training its output is its input normalised by {{}} statistics (to "
         f"{min(theirs.by_running, theirs.by_batch):.1e}), torch's by {{}}"
     )
-    if batch[0] and running[1]:
+    if batch[0] and running[1] and not running[0]:
         mend = "leave the layer in training mode: no eval() in train(), no use_global_stats=True"
         evidence = told.format("the running", "the batch's")
         return Diagnosis("bn-frozen", path, evidence, mend, MEASURED)
-    if running[0] and batch[1]:
+    if running[0] and batch[1] and not running[1]:
         mend = "nn.BatchNorm2D(…, use_global_stats=True)"
         evidence = told.format("the batch's", "the running ones")
         return Diagnosis("bn-unfrozen", path, evidence, mend, MEASURED)
@@ -155,8 +161,6 @@ def _frozen(path: str, ours: Normed, theirs: Normed) -> Diagnosis | None:
 
 
 def _momentum(path: str, module: Any, ours: Normed, theirs: Normed) -> Diagnosis | None:
-    if max(ours.by_batch, theirs.by_batch) > CLOSE:
-        return None
     (wanted, plain), (kept, left) = ours.kept, theirs.kept
     if max(plain, left) > CLOSE or abs(kept - wanted) <= CLOSE:
         return None

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
+import torch
 
-from converters import InputError, RefusedError
+from converters import InputError, RefusedError, convert_file, convert_state_dict
+from stdc_port import torch_nets
 from stdc_port.paddle_nets import build
+from stdc_port.training.augmentation import Normalisation
 from stdc_port.training.initialise import initialise
 from stdc_port.training.state import network_arrays
 
@@ -87,3 +90,76 @@ def test_nothing_that_matches_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.pdparams"):
         initialise(build("stdc1-seg"), tmp_path / "none.pdparams")
+
+
+def test_a_torch_file_is_converted_on_the_way(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    theirs = torch_nets.build("stdc1", num_classes=5)
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "theirs.tar")
+    network = build("stdc1-seg")
+    report = initialise(network, tmp_path / "theirs.tar")
+    wanted = convert_state_dict(theirs.state_dict(), build("stdc1", num_classes=5))
+    after = network_arrays(network)
+    assert len(report.loaded) == 145
+    assert all(
+        np.array_equal(after[f"cp.backbone.{key}"], array)
+        for key, array in wanted.items()
+        if key.startswith("features.")
+    )
+
+
+@pytest.fixture(scope="module")
+def paddleseg(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
+    """A file in PaddleSeg's own names."""
+    folder = tmp_path_factory.mktemp("paddleseg")
+    network = build("stdc1-seg", variant="paddleseg")
+    arrays = _seeded(network)
+    paddle.save(network.state_dict(), str(folder / "ours.pdparams"))
+    convert_file(
+        folder / "ours.pdparams", folder / "theirs.pdparams", layout="paddleseg",
+        variant="paddleseg",
+    )  # fmt: skip
+    return folder / "theirs.pdparams", arrays
+
+
+def test_paddlesegs_file_fills_its_own_variant(
+    paddleseg: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    path, arrays = paddleseg
+    network = build("stdc1-seg", variant="paddleseg")
+    half = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    report = initialise(network, path, variant="paddleseg", normalisation=half)
+    assert report.variant == "paddleseg"
+    after = network_arrays(network)
+    assert report.loaded
+    assert all(np.array_equal(after[key], arrays[key]) for key in report.loaded)
+    assert {key.split(".")[2] for key in report.fresh} == {"fc", "bn", "linear"}
+
+
+def test_another_variant_or_normalisation_is_refused(
+    paddleseg: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    network = build("stdc1-seg")
+    before = network_arrays(network)
+    with pytest.raises(RefusedError, match="--set variant=paddleseg") as told:
+        initialise(network, paddleseg[0])
+    assert "pool_counts_padding" in str(told.value)
+    assert all(np.array_equal(v, before[key]) for key, v in network_arrays(network).items())
+    with pytest.raises(RefusedError, match=r"data\.mean=\[0\.5, 0\.5, 0\.5\]"):
+        initialise(build("stdc1-seg", variant="paddleseg"), paddleseg[0], variant="paddleseg")
+
+
+def test_another_number_of_classes_is_told(tmp_path: Path) -> None:
+    source = build("stdc1-seg", num_classes=7)
+    arrays = _seeded(source)
+    paddle.save(source.state_dict(), str(tmp_path / "seven.pdparams"))
+    network = build("stdc1-seg")
+    before = network_arrays(network)
+    report = initialise(network, tmp_path / "seven.pdparams")
+    heads = {"conv_out.conv_out.weight", "conv_out16.conv_out.weight", "conv_out32.conv_out.weight"}
+    assert set(report.fresh) == heads
+    assert {drop.key for drop in report.dropped} == heads
+    assert all("7 classes in the file, 19 here" in drop.reason for drop in report.dropped)
+    after = network_arrays(network)
+    assert all(np.array_equal(after[key], before[key]) for key in heads)
+    assert np.array_equal(after["conv_out.conv.conv.weight"], arrays["conv_out.conv.conv.weight"])

@@ -25,7 +25,7 @@ setup: $(READY) ## make the virtual environment and install everything into it
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(EXTRA),train,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(EXTRA),train,export,dev]'
 	@# The evaluator of Cityscapes, for the tests; what it asks for breaks newer Pythons (typing).
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-deps cityscapesscripts pyquaternion
 	@touch $@
@@ -53,8 +53,8 @@ finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=
 	$(BIN)/stdc-seg cityscapes --output $(OUTPUT) --model $(MODEL) \
 	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
 
-ablation: $(READY) ## fine-tune from converted weights and from scratch, and print both mIoU
-	$(BIN)/stdc-seg ablation --output runs/ablation $(ARGS)
+ablation: $(READY) ## fine-tune from converted weights and from scratch: three seeds each, mean, spread, one plot
+	$(BIN)/stdc-seg ablation --output runs/ablation --set train.iterations=120 $(ARGS)
 
 bench: $(READY) ## measure conversion and parity, side by side with the usual ways
 	$(BIN)/python -m benchmarks

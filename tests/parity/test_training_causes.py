@@ -78,6 +78,15 @@ def test_two_causes_are_both_named():
     assert sorted(found) == [("decay-on-norms", ""), ("group-learning-rate", "")]
 
 
+def test_mends_hold_torchs_numbers():
+    _, result = told(SGD, SGD.but(heads=1.0))
+    assert "'learning_rate': 10}" in result.diagnosis[0].mend
+    _, result = told(SGD, scheduled(SGD, lambda _: 1.0))
+    assert (
+        "LambdaDecay(0.02, lambda step: [1, 0.8, 0.64, 0.512, 0.4096]" in result.diagnosis[0].mend
+    )
+
+
 def test_noise_is_no_cause():
     found, result = told(SGD, SGD.but(noise=1e-3))
     assert not result

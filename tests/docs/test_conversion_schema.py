@@ -33,7 +33,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from safetensors.numpy import save_file
 
     path = tmp_path_factory.mktemp("schema") / "net.safetensors"
-    tensors = {"fc.weight": numbers(3, 5), "fc.bias": numbers(3)}
+    tensors = {"fc.weight": numbers(3, 5), "fc.bias": np.array([1, np.nan, np.inf], "float32")}
     tensors |= {f"bn.{name}": numbers(4) for name in ("weight", "bias", "running_mean")}
     tensors |= {"bn.running_var": abs(numbers(4)), "bn.num_batches_tracked": np.array(7)}
     save_file(tensors, path)
@@ -49,6 +49,7 @@ def test_a_report_is_as_the_schema_says(source: Path, tmp_path: Path, shards: st
     content = json.loads(json.dumps(report.to_json()))
     assert complaints(content) == []
     assert set(content["counts"]) == {"copy", "rename", "transpose", "drop"}
+    assert list(content["nonfinite"]) == ["fc.bias"]
 
 
 def test_the_schema_is_valid_and_sees_what_is_missing_or_new(source: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ setup: $(READY) ## make the virtual environment and install everything into it
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(EXTRA),train,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(EXTRA),train,export,dev]'
 	@# The evaluator of Cityscapes, for the tests; what it asks for breaks newer Pythons (typing).
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-deps cityscapesscripts pyquaternion
 	@touch $@

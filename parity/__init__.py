@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parity.check import check_parity
+    from parity.layer_result import Between, LayerResult
     from parity.precision import State
     from parity.record import NetworkError, Record, Trace
-    from parity.result import Between, Diagnosis, LayerResult, ParityResult
+    from parity.result import Diagnosis, ParityResult
     from parity.testing import ParityError, assert_parity
 
 _HOMES = {
-    "Between": "parity.result",
+    "Between": "parity.layer_result",
     "Diagnosis": "parity.result",
-    "LayerResult": "parity.result",
+    "LayerResult": "parity.layer_result",
     "NetworkError": "parity.record",
     "ParityError": "parity.testing",
     "ParityResult": "parity.result",

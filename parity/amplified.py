@@ -25,9 +25,10 @@ from parity.source import copy_as
 if TYPE_CHECKING:
     from parity.compare import TensorError
     from parity.comparison import TensorComparison
+    from parity.layer_result import LayerResult, TensorResult
     from parity.passes import Passes
     from parity.record import CallKey
-    from parity.result import LayerResult, ParityResult, TensorResult
+    from parity.result import ParityResult
 
 #: The largest own float64 error that counts as rounding; correct layers show 2e-15.
 OWN = 1e-13

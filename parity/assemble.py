@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from parity.layer_result import LayerResult, TensorResult
 from parity.precision import judge
-from parity.result import LayerResult, ParityResult, TensorResult
+from parity.result import ParityResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,8 +24,9 @@ from parity.source import Source
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from parity.layer_result import LayerResult
     from parity.record import CallKey
-    from parity.result import LayerResult, ParityResult
+    from parity.result import ParityResult
 
 
 #: Tensors of more axes are left as they are: the number of orders grows too fast.

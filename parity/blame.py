@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from parity.assemble import judged
+from parity.layer_result import Between, TensorResult
 from parity.precision import State, Verdict
-from parity.result import Between, TensorResult
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -29,8 +29,9 @@ class Blame:
     """What each call does wrong by itself.
 
     Attributes:
-        own: See `parity.result.LayerResult.own`, for every call.
-        between: See `parity.result.LayerResult.between`, for the calls whose forward is at fault.
+        own: See `parity.layer_result.LayerResult.own`, for every call.
+        between: See `parity.layer_result.LayerResult.between`, for the calls whose forward is at
+            fault.
         faults: The calls at fault, in the order in which their faults arose.
         deceived: Calls that were given wrong values by a parent at fault. Only if they run on
             torch's values can their own errors be told.

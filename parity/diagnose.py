@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.causes import layers, loaded, static
+from parity.causes import dropouts, layers, loaded, static
 from parity.isolate import forced_until_settled, isolated
 from parity.patient import Patient
+from parity.record import NetworkError
 from parity.result import Diagnosis
 from parity.suspect import collect
 from parity.weights import paddle_arrays
@@ -114,8 +115,11 @@ def _of_training(
     lost = any(not one.state.passes for one in result.steps[0].of_kind("loss"))
     if known or not lost or any(told.cause.startswith("bn-") for told in found):
         return found
-    ahead = _in_training_mode(result, patient, weights, training)
-    return [*(ahead or losses.examine(weights, training, dtype)), *found]
+    try:
+        ahead = _in_training_mode(result, patient, weights, training)
+        return [*(ahead or losses.examine(weights, training, dtype)), *found]
+    except NetworkError:
+        return found  # what cannot be run so stays unexplained
 
 
 def _in_training_mode(
@@ -173,7 +177,7 @@ def _with_more(told: Diagnosis, more: int) -> Diagnosis:
 
 
 def _cause(suspect: Suspect, paths: Mapping[str, str]) -> list[Diagnosis]:
-    setting = layers.examine(suspect)
+    setting = layers.examine(suspect) or dropouts.examine(suspect)
     if setting is not None:
         return [setting]
     ours, theirs = suspect.key[0], suspect.paddle_path

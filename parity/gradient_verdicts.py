@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from parity.assemble import judged
+from parity.compare import tensor_error
 from parity.comparison import TensorComparison
+from parity.layer_result import LayerResult
 from parity.parameter_gradients import ZERO
 from parity.precision import State, Verdict, judge
-from parity.result import LayerResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parity.backends import FloatType
+    from parity.compare import TensorError
     from parity.gradients import GradientErrors, GradientPlace
     from parity.parameter_gradients import ParameterErrors
     from parity.precision import Floor
@@ -187,11 +189,21 @@ class _Judge:
     def _own(self, name: str, state: State) -> list[str]:
         """Tell how far each framework's float32 is from its own float64."""
         run = self.runs.get("float64")
-        if state is not State.ROUNDING or run is None or name not in run.parameters.own:
+        if state is not State.ROUNDING or run is None:
             return []
-        ours, theirs = (error.error for error in run.parameters.own[name])
+        known = run.parameters.own.get(name) or self._own_of_input(name.removeprefix("input "))
+        if known is None:
+            return []
+        ours, theirs = (error.error for error in known)
         if ours is None or theirs is None:
             return []
         return [
             f"float32 is {ours:.1e} from float64 in torch itself, {theirs:.1e} in paddle itself"
         ]
+
+    def _own_of_input(self, slot: str) -> tuple[TensorError, TensorError] | None:
+        both = [self.runs[dtype].outputs.inputs.get(slot) for dtype in ("float64", "float32")]
+        if both[0] is None or both[1] is None:
+            return None
+        ours, theirs = zip(*both, strict=True)
+        return tensor_error(*ours), tensor_error(*theirs)

@@ -41,12 +41,14 @@ class GradientErrors:
         floors: Single-precision kernels by the call whose backward pass they ran in.
         kinks: Values that are zero in one framework alone.
         order: Torch's calls in order of completion.
+        inputs: The gradients by the network's inputs, torch's first.
     """
 
     places: dict[GradientPlace, Slot]
     floors: Mapping[CallKey, tuple[Floor, ...]]
     kinks: Kinks
     order: tuple[CallKey, ...]
+    inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 class Phases:
@@ -84,6 +86,7 @@ class GradientComparer:
         maps: Draws the run's first failures.
         forced: Paddle's pass goes on from torch's gradients: what is measured is its own.
         errors: What was measured.
+        inputs: See `GradientErrors`.
     """
 
     gradients: Iterator[Gradient]
@@ -91,6 +94,7 @@ class GradientComparer:
     maps: FirstMaps
     forced: bool = False
     errors: dict[GradientPlace, Slot] = field(default_factory=dict)
+    inputs: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     _order: dict[GradientPlace, None] = field(default_factory=dict)
     _waiting: dict[GradientPlace, Gradient] = field(default_factory=dict)
 
@@ -104,6 +108,8 @@ class GradientComparer:
         if ours is None:
             self.errors[place] = alone(theirs.array, "torch")
             return None
+        if theirs.key is None:
+            self.inputs[theirs.slot] = ours.array.copy(), theirs.array.copy()
         found = self.errors[place] = self._measured(ours, theirs)
         if not self.forced or not found.error.error:
             return None
@@ -191,7 +197,8 @@ def compare_through(
         places = gradients.finish()
     floors = _merged(events, floors)
     late = {key: tuple(found) for key, found in floors.items() if found}
-    return errors, GradientErrors(places, late, kinks, tuple(pairing.order))
+    order = tuple(pairing.order)
+    return errors, GradientErrors(places, late, kinks, order, gradients.inputs)
 
 
 def _merged(

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.forced import ForcedCall
+    from parity.layer_result import LayerResult, TensorResult
     from parity.record import CallKey
-    from parity.result import LayerResult, ParityResult, TensorResult
+    from parity.result import ParityResult
     from parity.source import Source
 
 ISOLATION = ("auto", "always", "never")

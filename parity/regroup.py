@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from parity.backward import Gradient
+    from parity.layer_result import LayerResult
     from parity.passes import Passes
-    from parity.result import LayerResult, ParityResult
+    from parity.result import ParityResult
     from parity.source import LiveRun
 
 

@@ -50,7 +50,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class CallErrors:
-    """The errors of one call; the names are those of `parity.result.LayerResult`."""
+    """The errors of one call; the names are those of `parity.layer_result.LayerResult`."""
 
     name: str
     call: int

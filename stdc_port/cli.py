@@ -8,6 +8,7 @@ from converters.command_line import CONTEXT
 from stdc_port.commands.ablation import ablation_command
 from stdc_port.commands.cityscapes import cityscapes_command
 from stdc_port.commands.evaluate import evaluate_command
+from stdc_port.commands.export import bench_command, export_command
 from stdc_port.commands.finetune import finetune_command
 from stdc_port.commands.predict import predict_command
 from stdc_port.commands.pretrain import pretrain_command
@@ -20,7 +21,8 @@ Examples:
   stdc-seg cityscapes --cityscapes DIR --weights STDCNet813M_73.91.tar
   stdc-seg finetune --data DIR --init converted.pdparams --recipe stdc1_seg50 -o runs/mine
   stdc-seg evaluate --data DIR --weights runs/mine/model.pdparams
-  stdc-seg predict picture.png --weights runs/mine/model.pdparams -o overlays
+  stdc-seg predict picture.png --weights runs/mine/model.pdparams -o predicted
+  stdc-seg export --weights runs/mine/model.pdparams -o exported --drop-heads --fold-bn
 
 \b
 Exit codes: 0 done; 1 checked and falls short; 2 could not be done.
@@ -39,6 +41,8 @@ for command in (
     finetune_command,
     evaluate_command,
     predict_command,
+    export_command,
+    bench_command,
     ablation_command,
     cityscapes_command,
 ):

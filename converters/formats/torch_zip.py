@@ -22,6 +22,9 @@ NAME = "torch-zip"
 REMARK = "stdc_convert.json"
 ROOT = "archive"
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+# Of a member's flags, and of its attributes: what is marked as a folder torch takes to be empty,
+# and gives the tensor whatever lies in memory (2.13).
+ENCRYPTED, FOLDER = 0x1, 0x10
 
 
 def matches(data: memoryview) -> bool:
@@ -107,13 +110,16 @@ def member_bytes(
     """Return the bytes of a stored (uncompressed) member as a view of the file.
 
     Raises:
-        InputError: the member is missing, compressed, or lies outside the file.
+        InputError: the member is missing, compressed, no plain file, or lies outside the file.
     """
     info = members.get(name)
     if info is None:
         raise InputError(f"{path}: member {brief(name)} is missing; the file is damaged")
     if info.compress_type != zipfile.ZIP_STORED:
         raise InputError(f"{path}: member {brief(name)} is compressed; torch.save stores plainly")
+    if info.flag_bits & ENCRYPTED or info.external_attr & FOLDER:
+        what = "encrypted" if info.flag_bits & ENCRYPTED else "a folder"
+        raise InputError(f"{path}: member {brief(name)} is said to be {what}; refused")
     header = bytes(data[info.header_offset : info.header_offset + LOCAL_HEADER.size])
     if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
         raise InputError(f"{path}: member {brief(name)} has no local header; the file is damaged")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parity.backward import Gradient
 from parity.dump.manifest import DumpError
 from parity.dump.members import events_member, from_json, gradients_member
+from parity.dump.surroundings import Surroundings
 from parity.record import Record
 from parity.source import Source
 
@@ -88,10 +89,11 @@ class StoredRun(Source):
 
     def _read(self, entries: list[Any]) -> Iterator[Any]:
         last: dict[str, np.ndarray] = {}
+        surrounded = Surroundings()
         for entry in entries:
             arrays = _Arrays(self.archive, last)
             try:
-                event = from_json(entry, arrays.load)
+                event = surrounded(from_json(entry, arrays.load))
             except (TypeError, KeyError) as error:
                 raise DumpError(f"{self.archive.path}: an entry that cannot be read") from error
             yield self._renumbered(event) if self.numbers else event

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parity.comparison import TensorComparison
     from parity.error_map import ErrorMap
-    from parity.result import LayerResult, ParityResult, TensorResult
+    from parity.layer_result import LayerResult, TensorResult
+    from parity.result import ParityResult
 
 #: Raised when a key changes its meaning or goes; new keys alone leave it as it is.
 SCHEMA_VERSION = 1

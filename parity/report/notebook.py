@@ -18,7 +18,8 @@ from parity.report.words import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from parity.result import LayerResult, ParityResult
+    from parity.layer_result import LayerResult
+    from parity.result import ParityResult
 
 HEAD = ("layer", "kind", "own", "float32", "float64", "verdict")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from parity.comparison import StepResult, TensorComparison
-    from parity.result import LayerResult
+    from parity.layer_result import LayerResult
 
 STYLES = {
     State.MATCH: "green",

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-    from parity.result import LayerResult, ParityResult
+    from parity.layer_result import LayerResult
+    from parity.result import ParityResult
 
 LISTED = 8
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from parity.comparison import TensorComparison
-    from parity.result import LayerResult, ParityResult
+    from parity.layer_result import LayerResult
+    from parity.result import ParityResult
 
 FAILING = 8
 WORST = 5

@@ -120,6 +120,14 @@ def part(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
     return int(number) - 1, int(parts)
 
 
+def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
+    """Read ``--size``: width and height in pixels."""
+    width, _x, height = value.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal()) or min(int(width), int(height)) < 32:
+        raise click.BadParameter(f"{value!r}: expected width x height of at least 32, as 512x256")
+    return int(width), int(height)
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.

@@ -7,21 +7,14 @@ from pathlib import Path
 import click
 
 from converters.command_line import common_options, write_json
-from stdc_port.commands.options import PATH, told
-
-
-def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
-    width, _x, height = value.lower().replace("×", "x").partition("x")
-    if not (width.isdecimal() and height.isdecimal()) or min(int(width), int(height)) < 32:
-        raise click.BadParameter(f"{value!r}: expected width x height of at least 32, as 512x256")
-    return int(width), int(height)
+from stdc_port.commands.options import PATH, picture_size, told
 
 
 @click.command("scenes")
 @click.argument("folder", type=PATH)
 @click.option("--train", default=120, show_default=True, type=click.IntRange(min=1))
 @click.option("--val", default=30, show_default=True, type=click.IntRange(min=1))
-@click.option("--size", default="512x256", show_default=True, callback=_size, metavar="WxH")
+@click.option("--size", default="512x256", show_default=True, callback=picture_size, metavar="WxH")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @common_options
 def scenes_command(

@@ -123,3 +123,14 @@ def test_a_key_of_any_length_is_shown_in_part(tmp_path: Path) -> None:
         convert_file(path, tmp_path / "a.pdparams")
     assert max(map(len, str(caught.value).splitlines()[:-4])) < 600
     assert len(caught.value.problems[0]) > 100_000
+
+
+@pytest.mark.parametrize(("offset", "value"), [(38, b"\x10"), (8, b"\x01")])
+def test_a_member_that_is_said_to_be_no_plain_file_is_refused(
+    saved: Path, offset: int, value: bytes
+) -> None:
+    """Torch reads nothing for a folder, and gives the tensor what lies in memory."""
+    with zipfile.ZipFile(saved) as archive:
+        which = [info.filename.endswith("data/0") for info in archive.infolist()].index(True)
+    message = refusal(patched(saved, b"PK\x01\x02", offset, value, which=which))
+    assert "data/0' is said to be" in message

@@ -35,12 +35,12 @@ def ohem(x, y, threshold=THRESHOLD):
     return losses[: losses.numel() // 16].mean()
 
 
-def paddle_ohem(x, y, threshold=THRESHOLD):
+def paddle_ohem(x, y, threshold=THRESHOLD, fewest=None):
     losses = PF.cross_entropy(x, y, ignore_index=255, axis=1, reduction="none").flatten()
-    losses = losses.sort(descending=True)
-    if losses[losses.size // 16] > threshold:
+    losses, fewest = losses.sort(descending=True), fewest or losses.size // 16
+    if losses[fewest] > threshold:
         return losses[losses > threshold].mean()
-    return losses[: losses.size // 16].mean()
+    return losses[:fewest].mean()
 
 
 def torch_dice(x, y, smooth=1.0):

@@ -9,9 +9,10 @@ import numpy as np
 from parity.compare import TensorError
 from parity.comparison import Kind, LossResult, StepResult, TensorComparison
 from parity.error_map import error_map
+from parity.layer_result import Between, LayerResult, TensorResult
 from parity.pair import Unpaired
 from parity.precision import Floor, State, Verdict, judge
-from parity.result import Between, Diagnosis, LayerResult, ParityResult, TensorResult
+from parity.result import Diagnosis, ParityResult
 from parity.search import Assumed
 from parity.weights import WeightDifference
 

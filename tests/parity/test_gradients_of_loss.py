@@ -17,6 +17,7 @@ from parity.inputs import random_input, seed_weights
 from parity.job.stdc_training import stdc_training
 from parity.training import Training
 from stdc_port import paddle_nets, torch_nets
+from stdc_port.spec import ARCHS
 
 
 def training(paddle_loss: Any = None, **changed: Any) -> Training:
@@ -87,16 +88,24 @@ def test_dropout_takes_the_same_masks_on_both_sides() -> None:
         assert checked(ours, theirs, learning, isolation=isolation)
 
 
-def test_every_layer_of_an_stdc_network_agrees_from_its_real_loss() -> None:
-    ours = torch_nets.build("stdc1-seg", num_classes=5)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_layer_of_every_stdc_network_agrees_from_its_real_loss(arch: str) -> None:
+    ours = torch_nets.build(arch, num_classes=5)
     seed_weights(ours, 2)
-    learning = stdc_training("stdc1-seg", classes=5, size=(64, 64), batch=2, steps=2)
-    result = checked(ours, paddle_nets.build("stdc1-seg", num_classes=5), learning)
+    learning = stdc_training(arch, classes=5, size=(64, 64), batch=3, steps=2)
+    result = checked(ours, paddle_nets.build(arch, num_classes=5), learning)
     assert result, result.failures[:3]
     calls = {layer.name for layer in result.layers if layer.phase == "backward"}
-    # Heads that a network has in training alone.
-    assert {"conv_out16.conv", "conv_out32.conv", "conv_out_sp8.conv"} <= calls
-    assert max(gradient.error64 for gradient in result.gradients) < 1e-11
+    if arch.endswith("-seg"):
+        # Heads that a network has in training alone.
+        assert {"conv_out16.conv", "conv_out32.conv", "conv_out_sp8.conv"} <= calls
+    assert max(gradient.error64 for gradient in result.gradients) < 1e-10
+    rounded = [g for g in result.gradients if g.state is State.ROUNDING]
+    # In float32 a correct port may be per cents off; each such gradient says why it is rounding.
+    assert max(gradient.error32 for gradient in rounded) > (1e-2 if arch == "stdc2-seg" else 1e-5)
+    for gradient in rounded:
+        evidence = ("in torch itself", "near-zero value", "zero but for rounding")
+        assert any(words in gradient.reason for words in evidence), gradient
 
 
 def test_what_it_needs_is_said() -> None:

@@ -6,7 +6,17 @@ import paddle.nn.functional as PF
 import pytest
 import torch
 import torch.nn.functional as TF
-from loss_toys import LABELS, WEIGHTS, case, diagnosed, ohem, paddle_dice, paddle_ohem, torch_dice
+from loss_toys import (
+    LABELS,
+    THRESHOLD,
+    WEIGHTS,
+    case,
+    diagnosed,
+    ohem,
+    paddle_dice,
+    paddle_ohem,
+    torch_dice,
+)
 
 
 def torch_plain(x, y):
@@ -25,6 +35,10 @@ def torch_weighted(x, y):
 def torch_rough(x, y):
     rough = TF.smooth_l1_loss(x[..., 1:], x[..., :-1], beta=0.5)
     return torch_plain(x, y) + 0.3 * rough
+
+
+def ohem_all(x, y):
+    return ohem(x, y, THRESHOLD + 9)
 
 
 def torch_resized(x, y):
@@ -145,6 +159,7 @@ PLANTED = {
     "axis": ("softmax-axis", torch_logs, lambda x, y: logs(x, y, axis=3)),
     "no clip": ("clipping-dropped", torch_logs, lambda x, y: logs(x, y, least=0.0)),
     "threshold": ("ohem-rule", ohem, lambda x, y: paddle_ohem(x, y, threshold=0.7)),
+    "fewest": ("ohem-rule", ohem_all, lambda x, y: paddle_ohem(x, y, THRESHOLD + 9, 10)),
     "dice": ("smoothing-constant", torch_dice, lambda x, y: paddle_dice(x, y, smooth=1e-5)),
 }
 
@@ -176,6 +191,12 @@ def test_a_correct_loss_has_no_diagnosis(name):
     found, result = diagnosed(*SAME[name])
     assert result
     assert found == []
+
+
+def test_a_scaled_loss_is_named_with_its_factor():
+    found, result = diagnosed(torch_plain, lambda x, y: paddle_ce(x, y) / 4)
+    assert found == ["loss-scale"]
+    assert result.diagnosis[0].mend == "loss * 4"
 
 
 def test_smoothing_forgotten_is_told_from_weights_forgotten():

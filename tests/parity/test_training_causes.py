@@ -47,6 +47,8 @@ PLANTED = {
     "not clipped": ("clip-missing", CLIPPED, SGD),
     "clipped by value": ("clip-norm", CLIPPED, CLIPPED.but(clip="value")),
     "clipped by tensor": ("clip-per-tensor", CLIPPED, CLIPPED.but(clip="tensor")),
+    "clipped alone": ("clip-added", SGD, CLIPPED),
+    "dampening": ("dampening-dropped", SGD.but(dampening=0.3), SGD),
     "not cleared": ("gradients-not-cleared", SGD, SGD.but(summed=True)),
 }
 
@@ -74,6 +76,15 @@ def test_a_correct_training_has_no_diagnosis(recipe):
 def test_two_causes_are_both_named():
     found, _ = told(SGD, SGD.but(heads=1.0, norm_decay=0.05))
     assert sorted(found) == [("decay-on-norms", ""), ("group-learning-rate", "")]
+
+
+def test_mends_hold_torchs_numbers():
+    _, result = told(SGD, SGD.but(heads=1.0))
+    assert "'learning_rate': 10}" in result.diagnosis[0].mend
+    _, result = told(SGD, scheduled(SGD, lambda _: 1.0))
+    assert (
+        "LambdaDecay(0.02, lambda step: [1, 0.8, 0.64, 0.512, 0.4096]" in result.diagnosis[0].mend
+    )
 
 
 def test_noise_is_no_cause():

@@ -52,6 +52,63 @@ def test_the_same_in_training_has_no_diagnosis():
     assert found == []
 
 
+class TorchDropped(TorchNet):
+    def __init__(self, rate=0.5) -> None:
+        super().__init__()
+        self.dropout = torch.nn.Dropout(rate)
+
+    def forward(self, x):
+        x = torch.relu(self.bn(self.conv(x))).mean((2, 3))
+        return self.head(self.dropout(torch.tanh(self.hidden(x))))
+
+
+class PaddleDropped(PaddleNet):
+    def __init__(self, rate=0.5, **options) -> None:
+        super().__init__()
+        self.dropout = paddle.nn.Dropout(rate, **options)
+
+    def forward(self, x):
+        x = PF.relu(self.bn(self.conv(x))).mean((2, 3))
+        return self.head(self.dropout(paddle.tanh(self.hidden(x))))
+
+
+class Still(PaddleDropped):
+    def train(self):
+        super().train()
+        self.dropout.eval()
+
+
+DROPOUTS = {
+    "rate": ("dropout-rate", lambda: PaddleDropped(0.2), "rate 0.2"),
+    "off": ("dropout-off", Still, "everything"),
+    "rate 0": ("dropout-off", lambda: PaddleDropped(0.0), "everything"),
+}
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_a_dropout_of_another_rate_is_named(name):
+    cause, made, said = DROPOUTS[name]
+    found, result = told(SGD, SGD, made(), TorchDropped())
+    assert found == [(cause, "dropout")]
+    assert said in result.diagnosis[0].evidence
+
+
+def test_a_dropout_where_torch_has_none_is_named():
+    found, _ = told(SGD, SGD, PaddleDropped(), TorchDropped(0.0))
+    assert found == [("dropout-on", "dropout")]
+
+
+def test_a_dropout_mode_is_told_from_a_rate():
+    found, _ = told(SGD, SGD, PaddleDropped(mode="downscale_in_infer"), TorchDropped())
+    assert [cause for cause, _ in found] == ["dropout-mode"]
+
+
+def test_the_same_dropout_has_no_diagnosis():
+    found, result = told(SGD, SGD, PaddleDropped(), TorchDropped())
+    assert result
+    assert found == []
+
+
 def trained(paddle_loss, torch_loss=torch.nn.functional.cross_entropy):
     torch.manual_seed(1)
     plan = replace(training(SGD, SGD), torch_loss=torch_loss, paddle_loss=paddle_loss)

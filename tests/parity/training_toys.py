@@ -53,6 +53,7 @@ class Recipe:
     norm_decay: float = 0.0
     momentum: float = 0.9
     nesterov: bool = False
+    dampening: float = 0.0
     beta2: float = 0.95
     epsilon: float = 1e-8
     rho: float = 0.9
@@ -116,7 +117,11 @@ def torch_optimizer(recipe: Recipe):
         ]
         made = {
             "Momentum": lambda: torch.optim.SGD(
-                parts, lr=recipe.rate, momentum=recipe.momentum, nesterov=recipe.nesterov
+                parts,
+                lr=recipe.rate,
+                momentum=recipe.momentum,
+                nesterov=recipe.nesterov,
+                dampening=recipe.dampening,
             ),
             "AdamW": lambda: torch.optim.AdamW(
                 parts, lr=recipe.rate, betas=(0.9, recipe.beta2), eps=recipe.epsilon

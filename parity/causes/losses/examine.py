@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.causes.losses.calls import Call
-    from parity.causes.losses.rows import Change
+    from parity.causes.losses.change import Change
     from parity.losses import Found, LossCase, Losses
 
 #: What a change may leave, and how much smaller than the difference that has to be.
@@ -88,7 +88,21 @@ def examine(losses: Losses, dtype: FloatType) -> list[Diagnosis]:
         told = _tried(both, change, before)
         if told is not None:
             return [told]
-    return _kernels(both, losses.paddle, calls, before)
+    return _scaled(both, before) or _kernels(both, losses.paddle, calls, before)
+
+
+def _scaled(both: _Loss, before: float) -> list[Diagnosis]:
+    """Multiply torch's loss: is it paddle's then?"""
+    own = both.total(both.loss)
+    factor = _rounded(_first(both.wanted[0]) / own) if own else 0.0
+    left = both.error(lambda *given: factor * both.loss(*given)) if factor else np.inf
+    if left > both.bound(before):
+        return []
+    evidence = (
+        f"it is {factor:.6g} times torch's, in value and gradients to {max(left, 1e-16):.0e} in "
+        f"{len(both.cases)} cases: divided by a number of accumulated batches, or not?"
+    )
+    return [Diagnosis("loss-scale", "", evidence, f"loss * {1 / factor:.6g}", MEASURED)]
 
 
 def _kernels(
@@ -166,6 +180,8 @@ def _solved(both: _Loss, change: Change) -> float | None:
     def miss(value: float) -> float:
         return both.total(_changed(both, change, value)) - target
 
+    if change.most:
+        return _counted(miss, change.most, abs(target))
     one, other = change.start, change.start * 0.9 + (0.05 if not change.start else 0.0)
     try:
         far, near = miss(one), miss(other)
@@ -179,6 +195,18 @@ def _solved(both: _Loss, change: Change) -> float | None:
     except NetworkError:
         return None
     return _rounded(other)
+
+
+def _counted(miss: Callable[[float], float], most: int, scale: float) -> float | None:
+    """Find the whole number with which a loss that falls with it comes to paddle's."""
+    try:
+        low, high = 1, most
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if miss(middle) > 1e-9 * scale else (low, middle)
+        return float(low) if abs(miss(low)) <= 1e-6 * scale else None
+    except NetworkError:
+        return None
 
 
 def _rounded(value: float) -> float:

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from parity.causes.losses import criteria
+from parity.causes.losses import criteria, numbers
 from parity.causes.losses.calls import Call, Site
+from parity.causes.losses.change import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from parity.causes.losses.criteria import Otherwise, Row
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that paddle's loss may do otherwise.
-
-    Attributes:
-        cause: What it is called.
-        words: What paddle does; with {value} where that was solved for.
-        mend: What to write instead.
-        site: The calls of torch's that it concerns.
-        instead: What they come to; is given the value where one is solved for.
-        start: Torch's value, where another is solved for.
-        linear: The loss is linear in the value.
-        special: A name for particular values that are found: (value, cause).
-    """
-
-    cause: str
-    words: str
-    mend: str
-    site: Site
-    instead: Callable[..., Any]
-    start: float | None = None
-    linear: bool = False
-    special: tuple[tuple[float, str], ...] = ()
 
 
 def _resize(call: Call) -> Iterator[Otherwise]:
@@ -149,19 +123,6 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "sort": (_order,),
     "topk": (_order,),
 }
-#: Options of a call whose value may be another one.
-OPTIONS = (
-    ("cross_entropy", "label_smoothing", "label-smoothing-different"),
-    ("smooth_l1_loss", "beta", "smooth-l1-delta"),
-    ("huber_loss", "delta", "smooth-l1-delta"),
-)
-_COMPARED = ("gt", "lt", "ge", "le")
-_SOLVED = {
-    "add": ("smoothing-constant", "a number that is added"),
-    "pow": ("exponent-different", "an exponent"),
-    "mul": ("constant-different", "a factor"),
-    "div": ("constant-different", "a divisor"),
-}
 
 
 def changes(calls: Sequence[Call]) -> Iterator[Change]:
@@ -174,10 +135,11 @@ def changes(calls: Sequence[Call]) -> Iterator[Change]:
         own = [call for call in calls if call.name == name]
         for row in rows:
             yield from _of_row(row, own)
-    yield from _thresholds(calls)
-    yield from _terms(calls)
-    yield from _options(calls)
-    yield from _constants(calls)
+    yield from numbers.thresholds(calls)
+    yield from numbers.counts(calls)
+    yield from numbers.terms(calls)
+    yield from numbers.options(calls)
+    yield from numbers.constants(calls)
 
 
 def _of_row(row: Row, calls: Sequence[Call]) -> Iterator[Change]:
@@ -189,105 +151,3 @@ def _of_row(row: Row, calls: Sequence[Call]) -> Iterator[Change]:
             if len(calls) > 1:
                 site = Site(call.name, (call.number,))
                 yield Change(cause, words, mend, site, instead)
-
-
-def _thresholds(calls: Sequence[Call]) -> Iterator[Change]:
-    chosen = any(call.name in ("sort", "topk") for call in calls)
-    cause = "ohem-rule" if chosen else "threshold-different"
-    seen = [(c.name, c.constant) for c in calls if c.name in _COMPARED and c.constant is not None]
-    for name, own in dict.fromkeys(seen):
-        assert own is not None  # noqa: S101 - it was looked for
-        for other in _other_thresholds(own):
-            yield Change(
-                cause,
-                f"its threshold is {other:.6g}, torch's {own:.6g}",
-                f"a threshold of {own:.6g}",
-                Site(name, constant=own),
-                partial(_with_constant, value=other),
-            )
-
-
-def _other_thresholds(own: float) -> list[float]:
-    """A probability for its loss, or the reverse; the usual ones."""
-    found = [math.exp(-own), 0.0, 0.5, 0.7, 0.9, -math.log(0.7), 1 - own]
-    if own > 0:
-        found.insert(0, -math.log(own))
-    return [value for value in dict.fromkeys(found) if value != own]
-
-
-def _with_constant(call: Call, value: float) -> Any:
-    return call.with_constant(value)
-
-
-def _terms(calls: Sequence[Call]) -> Iterator[Change]:
-    """Yield other weights of each summand of the loss; 0 where it is forgotten."""
-    for call in calls:
-        operands = [arg for arg in call.args if isinstance(arg, torch.Tensor)]
-        if call.name not in ("add", "sub") or len(operands) != 2 or _ndim(call.output):
-            continue
-        for place in range(2):
-            yield Change(
-                "loss-weight",
-                f"summand {place + 1} of sum {call.number + 1} counts {{value}} times as in torch",
-                "multiply it by {inverse}",
-                Site(call.name, (call.number,)),
-                partial(_scaled, place=place),
-                start=1.0,
-                linear=True,
-                special=((0.0, "loss-term-dropped"),),
-            )
-            yield Change(
-                "gradient-stopped",
-                f"summand {place + 1} of sum {call.number + 1} gives no gradient",
-                "no detach() and no stop_gradient=True in it",
-                Site(call.name, (call.number,)),
-                partial(_detached, place=place),
-            )
-
-
-def _ndim(value: Any) -> int:
-    return value.ndim if isinstance(value, torch.Tensor) else 1
-
-
-def _detached(call: Call, *, place: int) -> Any:
-    return call.plain(*(arg.detach() if n == place else arg for n, arg in enumerate(call.args)))
-
-
-def _scaled(call: Call, value: float, *, place: int) -> Any:
-    return call.plain(*(arg * value if n == place else arg for n, arg in enumerate(call.args)))
-
-
-def _options(calls: Sequence[Call]) -> Iterator[Change]:
-    for name, option, cause in OPTIONS:
-        own = [call.named.get(option) for call in calls if call.name == name]
-        if own and own[0] is not None:
-            yield Change(
-                cause,
-                f"its {option} is {{value}}, torch's {own[0]!r}",
-                f"{option}={own[0]!r}",
-                Site(name),
-                partial(_with_option, option=option),
-                start=float(own[0]),
-            )
-
-
-def _with_option(call: Call, value: Any, *, option: str) -> Any:
-    return call.run(**{option: value})
-
-
-def _constants(calls: Sequence[Call]) -> Iterator[Change]:
-    seen = [(call.name, call.constant) for call in calls if call.name in _SOLVED]
-    for name, own in dict.fromkeys(seen):
-        if own is None:
-            continue
-        cause, what = _SOLVED[name]
-        numbers = [c.number for c in calls if c.name == name and c.constant == own]
-        for chosen in dict.fromkeys((tuple(numbers), *((n,) for n in numbers))):
-            yield Change(
-                cause,
-                f"{what} is {{value}}, torch's {own:.6g}",
-                f"{own:.6g} instead of {{value}}",
-                Site(name, chosen),
-                _with_constant,
-                start=own,
-            )

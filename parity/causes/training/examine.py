@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.causes.training.course import Course, Courses, Reference
-    from parity.causes.training.explain import Decay, Explanation
+    from parity.causes.training.explanation import Decay, Explanation
     from parity.passes import Carried
     from parity.training import Training
 
@@ -72,7 +72,7 @@ def _optimizer(courses: Courses) -> Iterator[Diagnosis]:
     asked = [c for c in courses.theirs if c.name in reference.group_of and c not in untrained]
     found = explained(courses, asked)
     if found is not None:
-        yield from _told(found)
+        yield from _told(found, reference)
 
 
 def _left_out(theirs: Course, ours: Course, reference: Reference, small: float) -> bool:
@@ -98,7 +98,7 @@ def _parameters(
         yield _diagnosis("parameters-unfrozen", path, evidence, path=path)
 
 
-def _told(found: Explanation) -> Iterator[Diagnosis]:
+def _told(found: Explanation, reference: Reference) -> Iterator[Diagnosis]:
     steps = len(found.rates.base)
     proof = (
         f"so all updates of {len(found.courses)} parameters in {steps} steps are predicted to "
@@ -111,7 +111,7 @@ def _told(found: Explanation) -> Iterator[Diagnosis]:
         yield _diagnosis(variant.cause, "", evidence, mend=variant.mend)
     if found.decays:
         yield _decayed(found.decays, proof)
-    yield from _rates(found, proof)
+    yield from _rates(found, reference, proof)
 
 
 def _decayed(decays: Sequence[Decay], proof: str) -> Diagnosis:
@@ -131,20 +131,23 @@ def _decayed(decays: Sequence[Decay], proof: str) -> Diagnosis:
     return _diagnosis(cause, "", evidence, wanted=wanted)
 
 
-def _rates(found: Explanation, proof: str) -> Iterator[Diagnosis]:
+def _rates(found: Explanation, reference: Reference, proof: str) -> Iterator[Diagnosis]:
     rates = found.rates
     if rates.factors:
         members = list(dict.fromkeys(found.courses[place].name for place in rates.factors))
         factors = dict.fromkeys(f"{factor:.6g}" for factor in rates.factors.values())
         evidence = f"the rate of {listed(members)} is {', '.join(factors)} of torch's; {proof}"
-        ratio = "torch's rate of the group / learning_rate"
+        ratios = (reference.rate(name, 0) / rates.wanted[0] for name in members if rates.wanted[0])
+        ratio = " or ".join(dict.fromkeys(f"{one:.6g}" for one in ratios))
         yield _diagnosis("group-learning-rate", "", evidence, ratio=ratio)
     if rates.cause:
         numbers = " ".join(f"{rate:.4g}" for rate in rates.base)
         wanted = " ".join(f"{rate:.4g}" for rate in rates.wanted[: len(rates.base)])
         told = [f"paddle's rates are {numbers}, torch's {wanted}", rates.remark, proof]
         evidence = "; ".join(filter(None, told))
-        yield _diagnosis(rates.cause, "", evidence, rate=f"{rates.wanted[0]:.6g}")
+        start = rates.wanted[0] or max(rates.wanted)
+        shares = ", ".join(f"{rate / start:.6g}" for rate in rates.wanted[: len(rates.base)])
+        yield _diagnosis(rates.cause, "", evidence, rate=f"{start:.6g}", factors=shares)
 
 
 def _diagnosis(cause: str, layer: str, evidence: str, mend: str = "", **values: Any) -> Diagnosis:

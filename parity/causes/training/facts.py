@@ -36,9 +36,13 @@ FACTS = {
         "optimizer.step(); scheduler.step()  # in this order",
         f"{_DOCS}/optimizer/lr/LRScheduler_en.html",
     ),
-    "warm-up": Fact("paddle.optimizer.lr.LambdaDecay(rate, factor)  # LinearWarmup is linear"),
+    "warm-up": Fact(
+        "paddle.optimizer.lr.LambdaDecay({rate}, lambda step: [{factors}][step])  "
+        "# torch's factors; LinearWarmup is linear"
+    ),
     "schedule-different": Fact(
-        "paddle.optimizer.lr.LambdaDecay(rate, lambda step: torch's factor)",
+        "paddle.optimizer.lr.LambdaDecay({rate}, lambda step: [{factors}][step])  "
+        "# torch's factors so far"
     ),
     "parameters-untrained": Fact(
         "parameters=network.parameters()  # with these, and stop_gradient False",

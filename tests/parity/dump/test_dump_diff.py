@@ -181,6 +181,30 @@ def test_an_exchanged_call_order_of_a_shared_layer_pairs(folder: Path) -> None:
     assert [pair.how for pair in result.assumed] == ["by what it was given"] * 2
 
 
+def test_a_tie_is_named_as_in_a_live_check(folder: Path) -> None:
+    def net(side: Any, relu: Any, flipped: bool) -> Any:
+        class Net(side):
+            def __init__(self) -> None:
+                super().__init__()
+                self.relu = relu()
+
+            def forward(self, x: Any) -> Any:
+                found = self.relu(x)
+                return 1 - found.flip([1]).argmax(1) if flipped else found.argmax(1)
+
+        return Net()
+
+    ours = net(torch.nn.Module, torch.nn.ReLU, flipped=False)
+    theirs = net(paddle.nn.Layer, paddle.nn.ReLU, flipped=True)
+    x = np.array([[2.0, 2.0], [1.0, 3.0]], np.float32)
+    write_dump(ours, x, folder / "tie.npz")
+    write_dump(theirs, x, folder / "tie-p.npz", on=folder / "tie.npz")
+    result = diff_dumps(folder / "tie.npz", folder / "tie-p.npz")
+    assert not result
+    assert "a tie" in result.layers[-1].reason
+    assert result.layers[-1].reason == check_parity(ours, theirs, x).layers[-1].reason
+
+
 def test_rules_for_keys_rename_layers_too(folder: Path) -> None:
     rules = UserRules.of(renames={r"block\.(.*)": r"part.\1"})
 

@@ -1,0 +1,64 @@
+"""Why we refuse a file that ``torch.load(weights_only=True)`` reads, or the reverse: all of it.
+
+``docs/security.md`` shows the same list.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["we refuse", "torch refuses"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One reason for which one of two readers refuses a file.
+
+    Attributes:
+        name: as the document has it.
+        side: who refuses.
+        message: what the refusal says, as a regular expression; found anywhere in it.
+    """
+
+    name: str
+    side: Side
+    message: str
+
+
+DIFFERENCES = (
+    Difference("a checksum that is wrong", "we refuse", r"checksum"),
+    Difference("a member twice", "we refuse", r"names a member twice"),
+    Difference("members that overlap", "we refuse", r"its members .* overlap"),
+    Difference("a header with another name", "we refuse", r"has another name in its header"),
+    Difference(
+        "a member that is no plain file", "we refuse", r"is said to be (encrypted|a folder)"
+    ),
+    Difference("a table of contents of a newer zip", "we refuse", r"zip file version"),
+    Difference("a compressed member", "we refuse", r"is compressed; torch\.save stores plainly"),
+    Difference("no dict of tensors", "we refuse", r"holds no dict of tensors"),
+    Difference("a signature spelt in another way", "we refuse", r"no known checkpoint format"),
+    Difference("an archive in several volumes", "torch refuses", r"unsupported multidisk"),
+    Difference(
+        "a table of contents that miniz finds odd", "torch refuses", r"invalid header or arch"
+    ),
+    Difference(
+        "no readable version member", "torch refuses", r"hasRecord\(.version.\)|the version"
+    ),
+    Difference("members outside of the folder", "torch refuses", r"not in a subdirectory"),
+    Difference("an encrypted member beside", "torch refuses", r"unsupported encryption"),
+    Difference("a name or text that is not UTF-8", "torch refuses", r"UnicodeDecodeError"),
+    Difference("an opcode or name off torch's list", "torch refuses", r"Weights only load failed"),
+    Difference("a rest on the pickle's stack", "torch refuses", r"IndexError: list index"),
+    Difference("a flag that no weight depends on", "torch refuses", r"requires_grad must be"),
+    Difference("a magic number in other opcodes", "torch refuses", r"Invalid magic number"),
+)
+
+
+def reason_for(side: Side, message: str) -> str:
+    """Return the name of the reason for a refusal, '' if none is listed."""
+    found = (
+        one.name for one in DIFFERENCES if one.side == side and re.search(one.message, message)
+    )
+    return next(found, "")

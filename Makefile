@@ -53,8 +53,8 @@ finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=
 	$(BIN)/stdc-seg cityscapes --output $(OUTPUT) --model $(MODEL) \
 	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
 
-ablation: $(READY) ## fine-tune from converted weights and from scratch, and print both mIoU
-	$(BIN)/stdc-seg ablation --output runs/ablation $(ARGS)
+ablation: $(READY) ## fine-tune from converted weights and from scratch: three seeds each, mean, spread, one plot
+	$(BIN)/stdc-seg ablation --output runs/ablation --set train.iterations=120 $(ARGS)
 
 bench: $(READY) ## measure conversion and parity, side by side with the usual ways
 	$(BIN)/python -m benchmarks

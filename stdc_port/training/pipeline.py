@@ -151,6 +151,27 @@ def prepare(
     return made, proven
 
 
+def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path) -> None:
+    """Note what the trainings of a folder are made of; refuse a folder of others.
+
+    Raises:
+        InputError: it holds trainings by another recipe, or on other data or weights.
+    """
+    note = folder / "inputs.json"
+    inputs = {
+        "recipe": recipe.to_json(),
+        "data": str(data.resolve()),
+        "weights": _digest(weights),
+    }
+    text = json.dumps(inputs, sort_keys=True)
+    if note.is_file() and note.read_text(encoding="utf-8") != text:
+        raise InputError(
+            f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(text, encoding="utf-8")
+
+
 def _made(
     output: Path, data: Path | None, weights: Path | None, console: Console, *, quiet: bool
 ) -> tuple[Path, Path, Path]:

@@ -126,6 +126,27 @@ def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) 
     assert "--resume" in result.output
 
 
+def test_an_ablation_goes_on_and_mixes_with_no_other(data: Path, tmp_path: Path) -> None:
+    import paddle
+
+    from stdc_port.paddle_nets import build
+
+    paddle.save(build("stdc1").state_dict(), str(tmp_path / "first.pdparams"))
+    asked = ["ablation", "--data", data, "--init", tmp_path / "first.pdparams", *TINY]
+    asked += ["--seeds", "4", "-o", tmp_path / "out", "--quiet"]
+    results = []
+    for _ in range(2):
+        assert run(*asked).exit_code in {0, 1}  # two iterations show nothing
+        results.append(json.loads((tmp_path / "out/ablation.json").read_text()))
+    assert results[0] == results[1]
+    arms = {(arm["seed"], arm["pretrained"]) for arm in results[0]["arms"]}
+    assert arms == {(4, True), (4, False)}
+    assert (tmp_path / "out/ablation.png").stat().st_size > 1000
+    other = run(*asked, "--set", "rate.base=0.5")
+    assert other.exit_code == 2
+    assert "other inputs" in other.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

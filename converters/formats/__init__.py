@@ -91,4 +91,7 @@ def map_file(path: Path) -> memoryview:
     except ValueError as error:
         raise InputError(f"{path}: the file is empty; download or save it again") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        how = (
+            "; give a file in it" if path.is_dir() else "" if path.exists() else "; check the path"
+        )
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}){how}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from converters.files import put_in_place, temporary_beside
 from converters.formats import read_checkpoint
 from converters.formats.content import Content, Head
 from converters.formats.writers import writer_for
+from converters.nonfinite import Nonfinite, counted
 from converters.output import Output
 from converters.plan import ConversionPlan, Entry
 from converters.report import ConversionReport, FileFacts
@@ -62,7 +63,8 @@ def execute(
     if strict:
         plan.require_complete()
     plan.require_exact()
-    output = output_of(plan, path, form, max_shard_size, progress)
+    odd: dict[str, Nonfinite] = {}
+    output = output_of(plan, path, form, max_shard_size, progress, odd)
     output.check(sources, force=force)
     plan.checkpoint.digest()
     with temporary_beside(path, folder=True) as stage:
@@ -74,7 +76,7 @@ def execute(
             written.wait()
         whole, files = output.whole(written), output.files(written)
         put_in_place(stage, output.names, output.replaced, force=force)
-    return report_of(plan, whole, files, verified=verify)
+    return report_of(plan, whole, files, verified=verify, nonfinite=odd)
 
 
 def output_of(
@@ -83,14 +85,19 @@ def output_of(
     form: str | None = None,
     max_shard_size: str | int | None = None,
     progress: Progress = lambda _: None,
+    odd: MutableMapping[str, Nonfinite] | None = None,
 ) -> Output:
     """Return the files that a plan's target will consist of; arguments as in :func:`execute`.
+
+    Where ``odd`` is given, it gets the tensors that hold NaN or infinity as they are written.
 
     Raises:
         InputError: the format is unknown, of the other framework, or lacks an element type.
     """
     writer, content = writer_for(path, plan.to, form), content_of(plan, progress)
     writer.require_types(path, content, plan.to)
+    if odd is not None:
+        content = counted(content, odd)
     return Output.of(path, writer, content, max_shard_size)
 
 
@@ -216,6 +223,7 @@ def report_of(
     files: tuple[FileFacts, ...] = (),
     *,
     verified: bool = False,
+    nonfinite: Mapping[str, Nonfinite] | None = None,
 ) -> ConversionReport:
     """Return the report of a plan, carried out if the target has a size."""
     source = plan.checkpoint
@@ -240,4 +248,5 @@ def report_of(
         content=plan.layout.content,
         hints=plan.hints,
         files=files,
+        nonfinite=dict(nonfinite or {}),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from converters.errors import brief
+from converters.nonfinite import Nonfinite
 from converters.plan import Entry
 from converters.tables import plain_lines, rich_table, size
 
@@ -64,6 +66,8 @@ class ConversionReport:
         content: which part of the network the source holds, '' if all.
         hints: what to know when the target is loaded, in words.
         files: every file written: the target alone, or its shards and their index.
+        nonfinite: how many NaN and infinities the target's tensors hold, by key; finite tensors
+            and dry runs have no entry.
     """
 
     source: FileFacts
@@ -81,6 +85,7 @@ class ConversionReport:
     content: str = ""
     hints: tuple[str, ...] = ()
     files: tuple[FileFacts, ...] = ()
+    nonfinite: dict[str, Nonfinite] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -123,6 +128,8 @@ class ConversionReport:
             yield f"skipped {name}: {what}", ""
         for line in self.inexact:
             yield f"inexact {line}", "yellow"
+        for line in nonfinite_lines(self.nonfinite):
+            yield line, "yellow"
         for line in self.hints:
             yield f"hint    {line}", "cyan"
         for problem in self.problems:
@@ -143,3 +150,12 @@ def meaning(action: str, entries: tuple[Entry, ...]) -> str:
     if action in ("drop", "missing") and len(reasons) <= 2:
         return "; ".join(sorted(reasons))
     return MEANING.get(action, "")
+
+
+def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
+    """Yield what is said of tensors that hold NaN or infinity: all of them, and some by name."""
+    if found:
+        nan, inf = (sum(getattr(one, name) for one in found.values()) for name in ("nan", "inf"))
+        some = ", ".join(map(brief, list(found)[:3]))
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        yield f"values  {nan} NaN, {inf} infinite, carried over as they are: {some}{more}"

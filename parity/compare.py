@@ -7,7 +7,7 @@ wherever a value happens to be near zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class TensorError:
         exact: The values are integers or booleans, which have no tolerance.
         fault: Why the pair cannot be equal whatever the tolerance, '' if there is no such reason.
         note: What else is known of the difference: that it is a tie, say.
+        alike: How many values are not finite, and that alike on both sides: NaN or an infinity.
     """
 
     error: float | None
@@ -37,6 +38,7 @@ class TensorError:
     exact: bool = False
     fault: str = ""
     note: str = ""
+    alike: int = 0
 
 
 def tensor_error(reference: np.ndarray, other: np.ndarray) -> TensorError:
@@ -111,10 +113,12 @@ def _nonfinite_error(reference: np.ndarray, other: np.ndarray) -> TensorError:
     same = finite | (reference == other) | (np.isnan(reference) & np.isnan(other))
     if not same.all():
         return TensorError(None, 0.0, fault=_nonfinite_fault(reference, other, ~same))
+    alike = finite.size - int(finite.sum())
     if not finite.any():
-        return TensorError(None, 0.0)
+        return TensorError(None, 0.0, alike=alike)
     # In long double a difference of finite values cannot overflow.
-    return _float_error(*(x[finite].astype(np.longdouble) for x in (reference, other)))
+    rest = _float_error(*(x[finite].astype(np.longdouble) for x in (reference, other)))
+    return replace(rest, alike=alike)
 
 
 def _nonfinite_fault(reference: np.ndarray, other: np.ndarray, where: np.ndarray) -> str:

@@ -102,12 +102,17 @@ def judge(
     if double is not None and not within(double, tol64):
         return Verdict(State.MISMATCH, _told(double, "float64 disagrees: a difference in meaning"))
     if single is None or within(single, tol):
-        return Verdict(State.MATCH)
+        return Verdict(State.MATCH, _not_finite(max(error.alike for _, error in errors)))
     if double is None:
         reason = "float32 differs, and no float64 run was made to ask"
         return Verdict(State.MISMATCH, _told(single, reason))
     reason = "float32 differs, float64 agrees: arithmetic, not meaning"
     return Verdict(State.ROUNDING, _told(single, reason))
+
+
+def _not_finite(count: int) -> str:
+    """Say that values match that nobody expects, '' if there are none."""
+    return f"{count} values are NaN or infinite, alike on both sides" if count else ""
 
 
 def _told(error: TensorError, reason: str) -> str:

@@ -31,7 +31,11 @@ DIFFERENCES = (
     Difference("a checksum that is wrong", "we refuse", r"checksum"),
     Difference("a member twice", "we refuse", r"names a member twice"),
     Difference("members that overlap", "we refuse", r"its members .* overlap"),
-    Difference("a header with another name", "we refuse", r"has another name in its header"),
+    Difference(
+        "a header with another name, or none",
+        "we refuse",
+        r"has (another name in its|no local) header",
+    ),
     Difference(
         "a member that is no plain file", "we refuse", r"is said to be (encrypted|a folder)"
     ),
@@ -50,8 +54,9 @@ DIFFERENCES = (
     Difference("an encrypted member beside", "torch refuses", r"unsupported encryption"),
     Difference("a name or text that is not UTF-8", "torch refuses", r"UnicodeDecodeError"),
     Difference("an opcode or name off torch's list", "torch refuses", r"Weights only load failed"),
-    Difference("a rest on the pickle's stack", "torch refuses", r"IndexError: list index"),
+    Difference("a rest on the pickle's stack", "torch refuses", r"IndexError: (list index|pop)"),
     Difference("a flag that no weight depends on", "torch refuses", r"requires_grad must be"),
+    Difference("more arguments than torch takes", "torch refuses", r"positional arguments but"),
     Difference("a magic number in other opcodes", "torch refuses", r"Invalid magic number"),
 )
 

@@ -16,7 +16,7 @@ ARGS       ?=
 FUZZ       ?= 100000
 KILLS      ?= 100
 
-.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,13 @@ ablation: $(READY) ## fine-tune from converted weights and from scratch: three s
 bench: $(READY) ## measure conversion and parity, side by side with the usual ways
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.port_bugs --write
+
+docs: $(READY) ## build the documents into build/docs
+	$(BIN)/mkdocs build --strict --site-dir build/docs
+
+docs-traps: $(READY) ## measure the catalogue of traps and write docs/traps.md again
+	mkdir -p build && $(BIN)/stdc-parity traps --quiet --json build/traps.json
+	$(BIN)/python docs/tools/traps_page.py build/traps.json
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -148,7 +148,7 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
         result = _accounted(passes, result, asked)
     except RefusedError as refusal:
         # Weights that cannot all be accounted for are a verdict, not an accident.
-        return diagnosed(_refused(passes, refusal), passes.weights, passes.inputs)
+        return diagnosed(_refused(passes, refusal), passes)
     if wanted(asked.isolation, result):
         with passes.alike():
             with doing("own errors"):
@@ -158,7 +158,7 @@ def _checked(passes: Passes, asked: Asked) -> ParityResult:
         with passes.alike():
             result = _with_own_gradients(passes, result, asked)
     with doing("looking for causes"):
-        return diagnosed(result, passes.weights, passes.inputs, training, asked.losses)
+        return diagnosed(result, passes, training, asked.losses)
 
 
 def _with_own_gradients(passes: Passes, result: ParityResult, asked: Asked) -> ParityResult:

@@ -20,11 +20,9 @@ from parity.weights import paddle_arrays
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    import numpy as np
-
     from parity.backends import FloatType
     from parity.losses import Losses
-    from parity.passes import Carried
+    from parity.passes import Carried, Passes
     from parity.record import CallKey
     from parity.result import ParityResult
     from parity.suspect import Suspect
@@ -33,8 +31,7 @@ if TYPE_CHECKING:
 
 def diagnosed(
     result: ParityResult,
-    weights: Carried,
-    inputs: tuple[np.ndarray, ...],
+    passes: Passes,
     training: Training | None = None,
     losses: Losses | None = None,
 ) -> ParityResult:
@@ -42,24 +39,25 @@ def diagnosed(
 
     Args:
         result: What the check found.
-        weights: Makes copies of the networks; only read.
-        inputs: The positional arguments of both.
+        passes: Makes runs of the networks.
         training: What the check 'train' did.
         losses: What the check 'loss' compared.
     """
     if result:
         return result
+    weights = passes.weights
     right = weights.right()
     carried = weights if right is None else replace(weights, carried=True)
     rename = weights.structure.rename
     patient = Patient(
         weights.torch_module,
         weights.paddle_layer,
-        inputs,
+        passes.inputs,
         rename,
         right if result.weights else None,
         paddle_arrays(weights.paddle_layer),
         carried.copies,
+        passes.numbers,
     )
     again = result.layers and result.weights and right is not None
     faults = isolated(result, patient.runs, rename) if again else result

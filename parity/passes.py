@@ -19,6 +19,7 @@ from parity.gradient_verdicts import BackwardErrors, with_gradients, with_own_gr
 from parity.gradients import compare_through
 from parity.masks import same_masks
 from parity.parameter_gradients import parameter_errors
+from parity.precision import TOLERANCE_STEP
 from parity.progress import doing
 from parity.reorder import renumbered
 from parity.runs import compare_runs
@@ -152,8 +153,12 @@ class Passes:
     learning: Training | None = None
 
     def from_loss(self, training: Training) -> Passes:
-        """Go backward from a training's loss, on its first batch, instead of seeded cotangents."""
-        return replace(self, inputs=as_arguments(training.batches[0][0]), learning=training)
+        """Go backward from a training's loss, on its first batch, instead of seeded cotangents.
+
+        In training mode a norm over few values amplifies rounding: the bound is that of one step.
+        """
+        inputs, tol64 = as_arguments(training.batches[0][0]), max(self.tol64, TOLERANCE_STEP)
+        return replace(self, inputs=inputs, learning=training, tol64=tol64)
 
     def alike(self) -> AbstractContextManager[None]:
         """Let dropout draw the same in both frameworks, where it draws at all."""

@@ -34,6 +34,7 @@ class Patient:
         right: The weights that the converter carries over; None where it cannot.
         found: The weights that paddle's network holds.
         copies: Makes copies of both in a precision, with right weights where they are known.
+        numbers: Torch's numbers of paddle's calls; see `parity.reorder`.
         training: They run in training mode.
     """
 
@@ -44,6 +45,7 @@ class Patient:
     right: Mapping[str, np.ndarray] | None
     found: Mapping[str, np.ndarray]
     copies: Callable[[FloatType], tuple[Any, Any]]
+    numbers: Mapping[CallKey, int]
     training: bool = False
 
     def runs(self, dtype: FloatType) -> tuple[LiveRun, LiveRun]:
@@ -52,7 +54,7 @@ class Patient:
         mode = self.training
         return (
             LiveRun(ours, self.inputs, dtype, training=mode),
-            LiveRun(theirs, self.inputs, dtype, training=mode),
+            LiveRun(theirs, self.inputs, dtype, self.numbers, training=mode),
         )
 
     @property

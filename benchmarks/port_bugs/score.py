@@ -72,7 +72,7 @@ class Alarm:
 
 def judge(bug: Bug) -> Score:
     """Give a port with a bug to the harness."""
-    from parity.check import CHECKS
+    from parity.precision import CHECKS
 
     if bug.check not in CHECKS:
         return Score(bug, None)

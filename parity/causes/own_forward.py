@@ -10,6 +10,7 @@ from parity.causes.layers import explains
 from parity.causes.settings import MEASURED
 from parity.causes.spelling import Speller
 from parity.functional.paddle_trace import trace_paddle
+from parity.functional.replay import given_the_same
 from parity.functional.torch_trace import trace_torch
 from parity.result import Diagnosis
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from parity.backends import FloatType
     from parity.causes.forward import Finding
-    from parity.functional.trace import Trace
+    from parity.functional.trace import Forced, Operation, Tensor, Trace
     from parity.suspect import Suspect
 
 
@@ -94,13 +95,22 @@ def _renamed(trace: Trace, theirs_of: Callable[[str], str]) -> Trace:
     return replace(trace, operations=operations)
 
 
-def _outputs(trace: Trace) -> Callable[[str, int], Mapping[str, np.ndarray] | None]:
-    found: dict[str, list[dict[str, np.ndarray]]] = {}
+def _outputs(trace: Trace) -> Forced:
+    """Give what torch's children returned: where they were given the same, or else in order."""
+    calls: dict[str, list[Operation]] = {}
     for operation in trace.operations:
         if operation.child:
-            values = {tensor.slot: tensor.array for tensor in operation.outputs}
-            found.setdefault(operation.child, []).append(values)
-    return lambda path, call: dict(enumerate(found.get(path, []))).get(call)
+            calls.setdefault(operation.child, []).append(operation)
+
+    def returned(path: str, _: int, given: tuple[Tensor, ...]) -> Mapping[str, np.ndarray] | None:
+        left = calls.get(path, [])
+        if not left:
+            return None
+        call = given_the_same(left, given) or left[0]
+        left.remove(call)
+        return {tensor.slot: tensor.array for tensor in call.outputs}
+
+    return returned
 
 
 def _diagnosis(suspect: Suspect, finding: Finding, mend: str) -> Diagnosis:

@@ -68,9 +68,7 @@ class Speller:
             text = self._tensor(tensor)
         except _UnknownError:
             return ""
-        names = {f"_{n}_": leaf for n, (leaf, _) in self._leaves.items()}
-        shown = re.sub(r"_\d+_", lambda found: names[found.group()], text)
-        shown = _bare(shown).replace("training=False", "training=self.training")
+        shown = _bare(self._named(text)).replace("training=False", "training=self.training")
         return shown if len(shown) <= LONGEST and self._runs(text, tensor) else ""
 
     def _runs(self, text: str, wanted: Tensor) -> bool:
@@ -100,9 +98,21 @@ class Speller:
 
     def _made(self, operation: Operation, made: Tensor) -> str:
         if operation.child:
-            path = f"self.{_spelt_path(operation.child)}(…)"
+            path = f"self.{_spelt_path(operation.child)}({self._handed(operation)})"
             return self._leaf(path + _indexed(made.slot), made)
         return self._operation(operation) + _indexed(made.slot)
+
+    def _handed(self, operation: Operation) -> str:
+        """Spell what a child is given, where there are several calls of it to tell apart."""
+        calls = [one for one in self.trace.operations if one.child == operation.child]
+        if len(calls) == 1:
+            return "…"
+        given = ", ".join(self._tensor(tensor) for tensor in operation.given)
+        return self._named(given)
+
+    def _named(self, text: str) -> str:
+        names = {f"_{n}_": leaf for n, (leaf, _) in self._leaves.items()}
+        return re.sub(r"_\d+_", lambda found: names[found.group()], text)
 
     def _leaf(self, name: str, tensor: Tensor) -> str:
         self._leaves[tensor.identity] = name, tensor

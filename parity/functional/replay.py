@@ -12,7 +12,7 @@ from parity.compare import tensor_error
 from parity.nested import flatten, rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from parity.functional.trace import Operation, Tensor, Trace
 
@@ -83,23 +83,46 @@ def handed(ours: Trace, theirs: Trace, values: Values) -> list[Handed]:
         theirs: Paddle's.
         values: What is other in paddle's after an edit; see `computed`.
     """
-    partners = _by_call(ours)
     found: list[Handed] = []
-    for (path, call), (place, operation) in _by_call(theirs).items():
-        if (path, call) in partners:
-            partner = partners[path, call][1]
+    for path, calls in _by_child(theirs).items():
+        for partner, (place, operation) in _partners(_by_child(ours).get(path, []), calls):
             found += _paired(place, path, partner.given, operation.given, values)
     found.sort(key=lambda one: one.place)
     return [*found, *_paired(RETURN, "", ours.returned, theirs.returned, values)]
 
 
-def _by_call(trace: Trace) -> dict[tuple[str, int], tuple[int, Operation]]:
-    calls: dict[tuple[str, int], tuple[int, Operation]] = {}
+Call = tuple[int, "Operation"]
+
+
+def _by_child(trace: Trace) -> dict[str, list[Call]]:
+    calls: dict[str, list[Call]] = {}
     for place, operation in enumerate(trace.operations):
         if operation.child:
-            number = sum(path == operation.child for path, _ in calls)
-            calls[operation.child, number] = place, operation
+            calls.setdefault(operation.child, []).append((place, operation))
     return calls
+
+
+def _partners(ours: list[Call], theirs: list[Call]) -> Iterator[tuple[Operation, Call]]:
+    """Pair the calls of one child: those that are given the same, then the others in order."""
+    left, open_calls = [operation for _, operation in ours], list[Call]()
+    for call in theirs:
+        same = given_the_same(left, call[1].given)
+        if same is None:
+            open_calls.append(call)
+        else:
+            left.remove(same)
+            yield same, call
+    yield from zip(left, open_calls, strict=False)
+
+
+def given_the_same(calls: Sequence[Operation], given: tuple[Tensor, ...]) -> Operation | None:
+    """Find the first call that is given the same floating values; None if none is."""
+    wanted = [tensor.array for tensor in given if tensor.array.dtype.kind == "f"]
+    for call in calls:
+        found = [tensor.array for tensor in call.given if tensor.array.dtype.kind == "f"]
+        if wanted and len(found) == len(wanted) and all(map(equal, found, wanted)):
+            return call
+    return None
 
 
 def _paired(

@@ -130,7 +130,8 @@ def _of_shape_alone(name: str) -> bool:
     return name.endswith("_like") or name.startswith("new_")
 
 
-Forced = Callable[[str, int], "Mapping[str, np.ndarray] | None"]
+#: Gives, for a child's path, its call's index and what it is given, the values to go on with.
+Forced = Callable[[str, int, tuple[Tensor, ...]], "Mapping[str, np.ndarray] | None"]
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def children(trace: Trace, module: Any, forced: Forced) -> Iterator[None]:
     Args:
         trace: Where to.
         module: The parent.
-        forced: Gives, for a child's path and call index, the values to go on with.
+        forced: See `Forced`.
     """
     backend, calls, open_calls = backend_of(module), Counter[str](), list[Any]()
 
@@ -155,7 +156,7 @@ def children(trace: Trace, module: Any, forced: Forced) -> Iterator[None]:
             return None
         _, arguments, given = open_calls.pop()
         with trace.unseen():
-            output, changed = _exchanged(backend, output, forced(path, calls[path]))
+            output, changed = _exchanged(backend, output, forced(path, calls[path], given))
         calls[path] += 1
         trace.operations.append(
             Operation(type(child).__name__, None, arguments, given, trace.tensors(output), path)

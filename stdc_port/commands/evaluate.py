@@ -66,7 +66,7 @@ def evaluate_command(
 
         plan = run_recipe(weights, recipe, overrides, model)
         pairs = part_of(find_pairs(data, split), *part)
-        network = load_network(weights, plan.model)
+        network = load_network(weights, plan.model, plan.variant)
         with progress_bar("evaluating", len(pairs), quiet=quiet) as advance:
             result = evaluate(
                 network,

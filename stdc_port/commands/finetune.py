@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from stdc_port.commands.options import (
 
 
 @click.command("finetune")
-@click.option("--data", required=True, type=PATH, help="A Cityscapes folder.")
+@click.option("--data", type=PATH, help="A Cityscapes folder.")
 @click.option(
     "--init", "weights", type=PATH, help="First weights: any file that stdc-convert reads."
 )
 @click.option("--scratch", is_flag=True, help="Start from random weights instead.")
 @click.option("--model", type=MODELS, help="Default: the recipe's.")
-@click.option("--output", "-o", required=True, type=PATH, help="Folder of the run.")
+@click.option("--output", "-o", type=PATH, help="Folder of the run.")
+@click.option("--show-recipe", is_flag=True, help="Print the resolved recipe, and end.")
 @click.option(
     "--resume",
     is_flag=False,
@@ -37,11 +39,12 @@ from stdc_port.commands.options import (
 @recipe_options("generated")
 @common_options
 def finetune_command(
-    data: Path,
+    data: Path | None,
     weights: Path | None,
     scratch: bool,
     model: str | None,
-    output: Path,
+    output: Path | None,
+    show_recipe: bool,
     resume: Any,
     recipe: str,
     overrides: tuple[str, ...],
@@ -49,6 +52,13 @@ def finetune_command(
     quiet: bool,
 ) -> None:
     """Fine-tune STDC-Seg and evaluate it."""
+    if show_recipe:
+        with told():
+            plan = chosen_recipe(recipe, overrides, model)
+            click.echo(json.dumps(plan.to_json(), indent=1))
+        return
+    if data is None or output is None:
+        raise click.UsageError("give --data FOLDER and --output FOLDER")
     if (weights is None) != scratch:
         raise click.UsageError("give either --init FILE, or --scratch for random weights")
     with told():

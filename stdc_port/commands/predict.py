@@ -62,7 +62,7 @@ def predict_command(
 
         plan = run_recipe(weights, recipe, overrides, model)
         frames = prediction.find_frames(source)
-        network = load_network(weights, plan.model)
+        network = load_network(weights, plan.model, plan.variant)
         scale = scales or (plan.evaluation.scale,)
         normalisation = plan.data.normalisation()
         made_by = {

@@ -65,7 +65,7 @@ def _draw_losses(axes: Any, steps: list[dict[str, Any]]) -> None:
         axes.plot(middles, means, label=name, linewidth=2 if name == "total" else 1)
     axes.set_ylabel("loss")
     if steps:
-        axes.legend()
+        axes.legend(ncols=len(series), loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _means(places: np.ndarray, values: np.ndarray) -> tuple[list[float], list[float]]:

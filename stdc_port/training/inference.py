@@ -19,18 +19,19 @@ from stdc_port.training.augmentation import Normalisation
 Scales = float | Sequence[float]
 
 
-def load_network(path: Path, model: str) -> Any:
+def load_network(path: Path, model: str, variant: str = "authors") -> Any:
     """A trained segmentation network in evaluation mode.
 
     Args:
         path: its `.pdparams` file.
         model: `stdc1` or `stdc2`.
+        variant: whose implementation of it.
 
     Raises:
         InputError: the file cannot be read or is in another framework's layout.
         RefusedError: its keys or shapes are not the network's; all of them are listed.
     """
-    network: Any = build(f"{model}-seg")
+    network: Any = build(f"{model}-seg", variant=variant)
     state = network.state_dict()
     checkpoint = read_checkpoint(path)
     if checkpoint.format != "pdparams":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,7 @@ def finetune(
 
     console = Console(stderr=True, quiet=quiet)
     _refuse_overwriting(folder, resume)
+    _refuse_several_processes()
     for remark in recipe_remarks(recipe):
         console.print(f"note: {remark}")
     train, val = checked_pairs(
@@ -115,6 +117,16 @@ def finetune(
     write_json(folder / EVALUATION, result.to_json())
     console.print(f"curves: {draw_curves(folder)}")
     return result
+
+
+def _refuse_several_processes() -> None:
+    """Each would train alone, and write over the others' files."""
+    count = os.environ.get("PADDLE_TRAINERS_NUM", "1")
+    if count != "1":
+        raise InputError(
+            f"started as one of {count} processes by a launcher; a training runs in one process "
+            "here: start it without the launcher"
+        )
 
 
 def _sample(network: object, recipe: Recipe, pair: Pair) -> NDArray[np.uint8]:

@@ -169,7 +169,6 @@ def require_mixed_precision(kind: str) -> None:
     if device.startswith("gpu"):
         return
     raise InputError(
-        f"train.amp={kind!r} needs a GPU, this process computes on the {device}: Paddle's CPU "
-        "kernels have no float16, and most of a network's have no bfloat16 either and run in "
-        "float32 all the same; set train.amp='off'"
+        f"train.amp={kind!r} needs a GPU, this process computes on the {device}: there Paddle "
+        "ignores auto_cast, with a warning, and stays in float32; set train.amp='off'"
     )

@@ -7,6 +7,7 @@ size: at 12 pictures the stored variance differs by 9 %, which evaluation shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import paddle
@@ -21,24 +22,25 @@ def use_unbiased_variance(network: nn.Layer) -> int:
     """
     layers = [layer for layer in network.sublayers() if isinstance(layer, nn.BatchNorm2D)]
     for layer in layers:
-        layer.register_forward_pre_hook(_remember)
-        layer.register_forward_post_hook(_correct)
+        layer.register_forward_pre_hook(_shrink)
+        layer.register_forward_post_hook(_enlarge)
     return len(layers)
 
 
-def _remember(layer: Any, _: Any) -> None:
-    if layer.training:
-        layer.variance_before = layer._variance.clone()  # noqa: SLF001  Paddle's name for it
+# new = m·old + (1 − m)·biased, and the batch's part must grow by n / (n − 1): so must the sum,
+# when the old part was made smaller by as much before. Training reads no running variance.
+def _shrink(layer: Any, inputs: Any) -> None:
+    _scale(layer, inputs, lambda n: (n - 1) / n)
 
 
-def _correct(layer: Any, inputs: Any, _: Any) -> None:
-    if not layer.training:
-        return
+def _enlarge(layer: Any, inputs: Any, _: Any) -> None:
+    _scale(layer, inputs, lambda n: n / (n - 1))
+
+
+def _scale(layer: Any, inputs: Any, factor: Callable[[int], float]) -> None:
     n = inputs[0].size // inputs[0].shape[1]
-    if n < 2:
-        return
-    # new = m·old + (1 − m)·biased; the share of the batch must grow by n / (n − 1).
-    with paddle.no_grad():
-        kept = layer.variance_before * layer._momentum  # noqa: SLF001
-        running = layer._variance  # noqa: SLF001
-        running.set_value(kept + (running - kept) * (n / (n - 1)))
+    if layer.training and n > 1:
+        running = layer._variance  # noqa: SLF001  Paddle's name for it
+        with paddle.no_grad():
+            # Backward, which does not read it either, refuses one that was changed in place.
+            running.set_value(running * factor(n))

@@ -45,6 +45,14 @@ every = pytest.mark.parametrize
 ids = {"ids": lambda value: getattr(value, "name", value)}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_originals() -> Iterator[None]:
+    """Let the originals that are built here, in double precision, be nobody else's."""
+    original.cache_clear()
+    yield
+    original.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def double() -> Iterator[None]:
     paddle.set_default_dtype("float64")

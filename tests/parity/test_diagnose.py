@@ -6,6 +6,7 @@ import paddle.nn.functional as PF
 import pytest
 import torch
 import torch.nn.functional as TF
+from function_toys import Paddle, Torch
 
 from parity import check_parity
 from parity.causes.paddle_names import ROWS, Spelling
@@ -244,3 +245,39 @@ def test_an_unknown_operation_is_placed_and_not_named(original):
     found, result = causes(original, port)
     assert result.first_divergence.name == ""
     assert not any(cause in ("branch-dropped", "concat-order") for cause, _ in found)
+
+
+def crossed(order, slope):
+    """Call a shared activation on the right branch first."""
+
+    def body(net, x):
+        right = net.act(net.b(x))
+        left = net.act(net.a(x))
+        return paddle.concat([left, right][::order], -1)
+
+    linear, slope = paddle.nn.Linear, paddle.nn.LeakyReLU(slope)
+    return Paddle(body, a=linear(8, 8), b=linear(8, 8), act=slope)
+
+
+@pytest.mark.parametrize(
+    ("port", "named"),
+    [
+        (crossed(1, 0.2), {("activation-slope", "act")}),
+        (crossed(-1, 0.1), {("concat-order", "")}),
+        (crossed(-1, 0.2), {("activation-slope", "act"), ("concat-order", "")}),
+    ],
+)
+def test_calls_paired_by_what_they_were_given_stay_so(port, named):
+    ours = Torch(
+        lambda n, x: torch.cat([n.act(n.a(x)), n.act(n.b(x))], -1),
+        a=torch.nn.Linear(8, 8),
+        b=torch.nn.Linear(8, 8),
+        act=torch.nn.LeakyReLU(0.1),
+    )
+    seed_weights(ours, 3)
+    inputs = np.random.default_rng(5).standard_normal((2, 6, 8)).astype("float32")
+    result = check_parity(ours, port, inputs, precision="float64")
+    assert {(one.cause, one.layer) for one in result.diagnosis} == named
+    if ("concat-order", "") in named:
+        mend = "paddle.concat([self.act(self.a(…)), self.act(self.b(…))], axis=-1)"
+        assert result.diagnosis[-1].mend == mend

@@ -15,6 +15,7 @@ from parity import State, check_parity
 from parity.cli import main
 from parity.inputs import random_input, seed_weights
 from parity.job.stdc_training import stdc_training
+from parity.precision import TOLERANCE_STEP
 from parity.training import Training
 from stdc_port import paddle_nets, torch_nets
 from stdc_port.spec import ARCHS
@@ -44,6 +45,8 @@ def test_a_correct_port_agrees_in_training_mode() -> None:
     assert result, result.failures[:3]
     assert max(gradient.error64 for gradient in result.gradients) < 1e-12
     assert result.inputs[0].startswith("float32 4×3")
+    # A norm over the few values of a batch amplifies rounding; so does it in a training's step.
+    assert result.tol64 == TOLERANCE_STEP
     assert {layer.phase for layer in result.layers} == {"forward", "backward"}
 
 

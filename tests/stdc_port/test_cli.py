@@ -95,6 +95,28 @@ def test_a_training_that_was_stopped_ends_well(
     assert "stopped, and saved" in result.output
 
 
+def test_the_resolved_recipe_is_shown() -> None:
+    shown = run("finetune", "--show-recipe", "--recipe", "stdc2_seg75", "--set", "rate.base=0.5")
+    assert shown.exit_code == 0
+    recipe = json.loads(shown.output)
+    assert (recipe["model"], recipe["rate"]["base"], recipe["train"]["batch_size"]) == (
+        "stdc2",
+        0.5,
+        48,
+    )
+    assert "give --data" in run("finetune", "--scratch").output
+
+
+def test_several_processes_are_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    result = run("finetune", "--data", data, "-o", tmp_path / "run", "--scratch", *TINY)
+    assert result.exit_code == 2
+    assert "one of 2 processes" in result.output
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints" / "000000007.safetensors"
     checkpoint.parent.mkdir()

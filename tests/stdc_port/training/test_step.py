@@ -160,3 +160,11 @@ def test_a_gradient_that_is_not_finite_is_told_before_the_step() -> None:
 def test_mixed_precision_is_refused_on_the_cpu(kind: str) -> None:
     with pytest.raises(InputError, match=r"needs a GPU.*train\.amp='off'"):
         _stepper(_recipe(f"train.amp={kind}"))
+
+
+@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
+def test_the_reason_is_true() -> None:
+    layer = paddle.nn.Conv2D(3, 4, 3)
+    picture = paddle.ones([1, 3, 8, 8])
+    with paddle.amp.auto_cast(dtype="bfloat16"):
+        assert layer(picture).dtype == paddle.float32

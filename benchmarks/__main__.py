@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import large, loader, parity_cost
+from benchmarks import large, loader, parity_cost, training
 from benchmarks.measure import Job, side_by_side
 
 HERE = Path(__file__).parent
@@ -67,6 +67,9 @@ def results() -> Iterator[str]:
     yield "\n## Training pictures, beside the authors' way (`benchmarks/plain_loader.py`)\n"
     with tempfile.TemporaryDirectory() as folder:
         yield from loader.rows(Path(folder))
+    yield "\n## Training and evaluation\n"
+    with tempfile.TemporaryDirectory() as folder:
+        yield from training.rows(Path(folder))
     yield "\n## The parity harness, beside the plain passes\n"
     yield from parity_cost.rows()
 

@@ -83,7 +83,7 @@ def export_command(
                 raise InputError(f"{name} needs {lacking}; pip install 'stdc-port[export]'")
         paths = [frame.source for frame in find_frames(source)] if source else []
         inputs = writing.pictures(paths, size, plan.data.normalisation(), count=pictures)
-        network = load_network(weights, plan.model)
+        network = load_network(weights, plan.model, plan.variant)
         wanted = formats or tuple(FORMATS)
         with progress_bar("exporting", len(wanted), quiet=quiet) as advance:
             result = writing.export(
@@ -93,6 +93,7 @@ def export_command(
                 wanted,
                 inputs,
                 reduction=Reduction(drop_heads, fold_bn),
+                variant=plan.variant,
                 force=force,
                 advance=advance,
             )
@@ -128,7 +129,7 @@ def bench_command(
         exported, names = read_export(folder)
         runners = {name: FORMATS[name].load(exported, threads) for name in names}
         if weights is not None:
-            network = load_network(weights, exported.model)
+            network = load_network(weights, exported.model, exported.variant)
             runners["as trained"] = eager(network, threads=threads)
         (picture,), _ = pictures([], size, IMAGENET, count=1)
         steps = len(runners) * (runs + 2)

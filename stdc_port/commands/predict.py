@@ -69,6 +69,7 @@ def predict_command(
             "weights": sha256(weights.read_bytes()).hexdigest(),
             "source": str(source.resolve()),
             "model": plan.model,
+            "variant": plan.variant,
             "normalisation": vars(normalisation),
             "scales": scale,
             "flip": flip,

@@ -24,15 +24,17 @@ class Exported:
         folder: where its files lie.
         model: stdc1 or stdc2.
         reduction: what was taken out of the network.
+        variant: whose implementation the network is.
     """
 
     folder: Path
     model: str
     reduction: Reduction
+    variant: str = "authors"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"model": self.model, **asdict(self.reduction)}
+        return {"model": self.model, "variant": self.variant, **asdict(self.reduction)}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _load_onnx(exported: Exported, threads: int) -> Runner:
 def _write_torch(exported: Exported, trained: Any, _: Any) -> None:
     from stdc_port.export import torch_side
 
-    network = torch_side.twin(trained, exported.model, exported.reduction)
+    network = torch_side.twin(trained, exported)
     torch_side.save(network, FORMATS["torch"].path(exported))
 
 
@@ -102,7 +104,7 @@ def _write_safetensors(exported: Exported, trained: Any, _: Any) -> None:
     from converters import convert_file
     from stdc_port.export import torch_side
 
-    network = torch_side.twin(trained, exported.model, exported.reduction)
+    network = torch_side.twin(trained, exported)
     with tempfile.TemporaryDirectory(dir=exported.folder) as folder:
         source = Path(folder) / f"{STEM}.pth"
         torch_side.save(network, source)
@@ -115,7 +117,7 @@ def _loader(name: str) -> Callable[[Exported, int], Runner]:
         from stdc_port.export import torch_side
 
         path = FORMATS[name].path(exported)
-        return torch_side.load(path, exported.model, exported.reduction, threads=threads)
+        return torch_side.load(path, exported, threads=threads)
 
     return load
 

@@ -11,18 +11,16 @@ from torch import nn
 from converters import convert_state_dict, read_checkpoint
 from stdc_port import torch_nets
 from stdc_port.export.folding import Norm, Reduction, drop_heads, fold, norm_pairs
+from stdc_port.export.formats import Exported
 from stdc_port.export.paddle_side import Pixels, Runner
 
-# Trained in Paddle, all batch norms are plain ones, the heads' too.
-_VARIANT = "authors-bn"
 
-
-def twin(network: Any, model: str, reduction: Reduction) -> nn.Module:
+def twin(network: Any, exported: Exported) -> nn.Module:
     """The torch network with a Paddle network's weights, reduced as is wanted."""
-    found = torch_nets.build(f"{model}-seg", variant=_VARIANT)
+    found = _built(exported)
     arrays = convert_state_dict(network.state_dict(), found)
     found.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
-    return _reduced(found, reduction)
+    return _reduced(found, exported.reduction)
 
 
 def save(network: nn.Module, path: Path) -> None:
@@ -30,9 +28,9 @@ def save(network: nn.Module, path: Path) -> None:
     torch.save(network.state_dict(), path)
 
 
-def load(path: Path, model: str, reduction: Reduction, *, threads: int) -> Runner:
+def load(path: Path, exported: Exported, *, threads: int) -> Runner:
     """Run what a torch or safetensors file holds; every key must fit."""
-    network = _reduced(torch_nets.build(f"{model}-seg", variant=_VARIANT), reduction)
+    network = _reduced(_built(exported), exported.reduction)
     arrays = {key: tensor.load() for key, tensor in read_checkpoint(path).items()}
     network.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in arrays.items()})
 
@@ -43,6 +41,13 @@ def load(path: Path, model: str, reduction: Reduction, *, threads: int) -> Runne
         return logits
 
     return run
+
+
+def _built(exported: Exported) -> nn.Module:
+    # Trained in Paddle, all batch norms are plain ones, those of the authors' heads too.
+    variant = "authors-bn" if exported.variant == "authors" else exported.variant
+    network: nn.Module = torch_nets.build(f"{exported.model}-seg", variant=variant)
+    return network
 
 
 def _reduced(network: nn.Module, reduction: Reduction) -> nn.Module:

@@ -74,6 +74,7 @@ def export(
     inputs: tuple[Sequence[Pixels], str],
     *,
     reduction: Reduction,
+    variant: str = "authors",
     force: bool = False,
     advance: Callable[[str], None] = lambda _: None,
 ) -> Export:
@@ -88,6 +89,7 @@ def export(
         formats: names of `FORMATS`; those whose packages are missing are left out.
         inputs: from `pictures`.
         reduction: what is taken out.
+        variant: whose implementation the network is.
         force: replace an earlier export.
         advance: told each format.
 
@@ -107,14 +109,14 @@ def export(
     with temporary_beside(output, folder=True) as locked:
         stage = locked / "new"  # what is written there locks its folder, too
         stage.mkdir()
-        exported = Exported(stage, model, reduction)
+        exported = Exported(stage, model, reduction, variant)
         rows = []
         for name in (name for name in formats if name not in left):
             FORMATS[name].write(exported, network, small)
             rows.append(compare(name, exported, wanted, images))
             advance(name)
         height, width = images[0].shape[2:]
-        place = Exported(output, model, reduction)
+        place = Exported(output, model, reduction, variant)
         result = Export(place, tuple(rows), left, len(images), (width, height), origin)
         if result:
             note = json.dumps(result.to_json(), indent=1)
@@ -135,6 +137,6 @@ def read_export(folder: Path) -> tuple[Exported, list[str]]:
         note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         reduction = Reduction(bool(note["drop_heads"]), bool(note["fold_norms"]))
         names = [row["format"] for row in note["formats"] if row["format"] in FORMATS]
-        return Exported(folder, str(note["model"]), reduction), names
+        return Exported(folder, str(note["model"]), reduction, str(note["variant"])), names
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no folder that stdc-seg export wrote ({error})") from error

@@ -69,6 +69,15 @@ def test_every_format_is_equal(exported: Export) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("variant", ["paddleseg", "mmseg"])
+def test_a_variant_is_exported_as_itself(variant: str, inputs: Any, tmp_path: Path) -> None:
+    paddle.seed(7)
+    other = build("stdc1-seg", variant=variant)
+    other.eval()
+    options = {"reduction": Reduction(fold_norms=True), "variant": variant}
+    assert writing.export(other, "stdc1", tmp_path / "out", ["torch"], inputs, **options)
+
+
 def test_what_was_left_out_is_in_no_file(exported: Export) -> None:
     keys = torch.load(exported.exported.folder / "network.pth", weights_only=True).keys()
     heads = [key for key in keys if key.split(".")[0] in TRAINING_HEADS]

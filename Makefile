@@ -14,8 +14,9 @@ MODEL      ?= stdc1
 OUTPUT     ?= runs/cityscapes
 ARGS       ?=
 FUZZ       ?= 100000
+KILLS      ?= 100
 
-.PHONY: setup test lint fuzz demo parity finetune-cityscapes ablation bench docs docs-traps clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +43,10 @@ test: lint ## lint and all tests
 # The same files for the same seeds: make fuzz FUZZ="100000 7" begins with seed 7.
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
+
+faults: $(READY) ## kill convert and parity 100 times with each of three signals
+	PYTHONPATH=. $(BIN)/python tests/faults/kills.py convert $(KILLS)
+	PYTHONPATH=. $(BIN)/python tests/faults/kills.py parity $(KILLS)
 
 demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
 	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)

@@ -32,6 +32,9 @@ EXTRA_OF = {
 }
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+# Whether it can be read is said where it is read, in one line like everything else.
+SOURCE = click.Path(readable=False, path_type=Path)
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -51,6 +54,16 @@ class DefaultGroup(click.Group):
         """Put the default command in front where the first word is no command."""
         named = bool(args) and args[0] in self.commands
         return super().parse_args(ctx, args if named else [self.default, *args])
+
+    def make_context(self, *names: Any, **options: Any) -> click.Context:
+        """Read the arguments; Ctrl-C then has the exit code that it has later."""
+        with interruptible():
+            return super().make_context(*names, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Ctrl-C has its exit code before the command looks for it, too."""
+        with interruptible():
+            return super().invoke(ctx)
 
 
 def package_version() -> str:
@@ -96,6 +109,15 @@ def common_options(command: Command) -> Command:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """End with Ctrl-C's exit code; click's own, 1, stands for what was checked and falls short."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
     """End the command with one message and the exit code that stands for it.
 
@@ -105,9 +127,8 @@ def errors_as_exit_codes() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        with interruptible():
+            yield
     except RefusedError as error:
         stop(error, FALLS_SHORT)
     except ConverterError as error:
@@ -191,7 +212,7 @@ def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
 
 
 def may_become_report(path: Path) -> bool:
-    """Tell whether a report may take a file's place: there is none, or it is JSON of ours.
+    """Tell whether a report may take a file's place: there is none, or it is JSON or a page.
 
     Checkpoints, rules and the index of a checkpoint in pieces are not replaced by reports.
     """
@@ -201,7 +222,8 @@ def may_become_report(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         head = file.read(4096)
-    return not head or (head.lstrip().startswith(b"{") and b'"weight_map"' not in head)
+    page = head.lstrip().lower().startswith(b"<!doctype html")
+    return not head or page or (head.lstrip().startswith(b"{") and b'"weight_map"' not in head)
 
 
 @contextmanager

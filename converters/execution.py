@@ -75,8 +75,10 @@ def execute(
         finally:
             written.wait()
         whole, files = output.whole(written), output.files(written)
+        # Before the files get their names: a source that went away leaves the target as it was.
+        report = report_of(plan, whole, files, verified=verify, nonfinite=odd)
         put_in_place(stage, output.names, output.replaced, force=force)
-    return report_of(plan, whole, files, verified=verify, nonfinite=odd)
+    return report
 
 
 def output_of(

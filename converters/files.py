@@ -66,9 +66,12 @@ def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:
     """Return a new temporary; it is locked, and ``held`` removes it."""
     while True:
         temporary = path.with_name(f"{beginning(path)}{os.urandom(4).hex()}.part")
+        if os.path.lexists(temporary):
+            continue
+        # Before it is made: a signal may come between any two steps.
+        held.callback(remove, temporary)
         temporary.mkdir() if folder else temporary.touch(exist_ok=False)
         held.enter_context(locked(temporary, wait=True))
-        held.callback(remove, temporary)
         # Before it was locked another process may have taken it for abandoned.
         if temporary.exists():
             return temporary

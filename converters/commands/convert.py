@@ -11,6 +11,7 @@ import click
 from converters.background import digest_of
 from converters.command_line import (
     FALLS_SHORT,
+    SOURCE,
     common_options,
     errors_as_exit_codes,
     progress_bar,
@@ -45,7 +46,7 @@ nothing was written; 2 the source or an argument cannot be used.
 
 
 @click.command("convert", epilog=EXAMPLE)
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SRC", type=SOURCE)
 @click.option(
     "-o",
     "--output",

@@ -8,6 +8,7 @@ import click
 
 from converters.command_line import (
     FALLS_SHORT,
+    SOURCE,
     common_options,
     errors_as_exit_codes,
     progress_bar,
@@ -29,8 +30,8 @@ Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is 
 
 
 @click.command("diff", epilog=EXAMPLE)
-@click.argument("first", metavar="A", type=click.Path(path_type=Path))
-@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.argument("first", metavar="A", type=SOURCE)
+@click.argument("second", metavar="B", type=SOURCE)
 @click.option(
     "--tol",
     "tolerance",

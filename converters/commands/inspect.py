@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from converters.command_line import (
+    SOURCE,
     common_options,
     errors_as_exit_codes,
     show,
@@ -25,7 +26,7 @@ Exit codes: 0 told; 2 the file cannot be used.
 
 
 @click.command("inspect", epilog=EXAMPLE)
-@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE", type=SOURCE)
 @click.option("--key", metavar="PATH", help="Dict inside FILE to take, as in model.ema.")
 @click.option("--all", "everything", is_flag=True, help="Also list every tensor.")
 @common_options

@@ -16,6 +16,7 @@ HEADINGS = {
     "Convert": "转换",
     "Prove": "证明",
     "Fine-tune": "微调",
+    "Use what was trained": "使用训练好的网络",
     "What is accounted for": "哪些都交代清楚了",
     "What was run where": "哪些是在哪里跑过的",
     "More": "更多",

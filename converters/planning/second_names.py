@@ -120,7 +120,8 @@ def with_shared(layout: Layout, source: Source) -> Layout:
 
 def identity(source: Source, names: tuple[str, ...]) -> Hashable:
     """Return what is equal for names of the same bytes, None if nothing tells or there are none."""
-    if not names or not set(names) <= source.names.keys() - source.dropped.keys():
+    held = all(name in source.names and name not in source.dropped for name in names)
+    if not names or not held:
         return None
     tensors = [source.tensor(name) for name in names]
     told = all(one.identity is not None and 0 not in one.shape for one in tensors)

@@ -36,7 +36,9 @@ def build_model(text: str, framework: str | None = None) -> Any:
             factory = getattr(importlib.import_module(where), name, None)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise InputError(f"--model {text}: {where} cannot be imported ({what})") from error
+        how = "; run where it lies, or name its folder in PYTHONPATH"
+        how = how if isinstance(error, ModuleNotFoundError) else ""
+        raise InputError(f"--model {text}: {where} cannot be imported ({what}){how}") from error
     if not callable(factory):
         raise InputError(f"--model {text}: {where} has no callable {name!r}")
     try:

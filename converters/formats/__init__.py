@@ -91,4 +91,11 @@ def map_file(path: Path) -> memoryview:
     except ValueError as error:
         raise InputError(f"{path}: the file is empty; download or save it again") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        what = error.strerror or error
+        raise InputError(f"{path}: cannot be read ({what}){_mend(error)}") from error
+
+
+def _mend(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "; check the path"
+    return "; give a file in it" if isinstance(error, IsADirectoryError) else ""

@@ -13,6 +13,10 @@ from parity.commands.outcome import end, errors_as_exit_codes, report
 
 EXAMPLES = """
 \b
+Example:
+  stdc-parity diff torch.npz paddle.npz --html report.html
+
+\b
 Exit codes: 0 parity holds; 1 it does not; 2 a file is no dump, or the two were made of other
 inputs or weights.
 """

@@ -9,8 +9,14 @@ import click
 from converters.command_line import FALLS_SHORT, common_options, write_json
 from stdc_port.commands.options import PATH, chosen_recipe, recipe_options, show_result, told
 
+EXAMPLE = """
+\b
+Example:
+  stdc-seg ablation --seeds 0,1 -o runs/ablation
+"""
 
-@click.command("ablation")
+
+@click.command("ablation", epilog=EXAMPLE)
 @click.option("--data", type=PATH, help="A Cityscapes folder; default: generated.")
 @click.option("--init", "weights", type=PATH, help="Converted .pdparams; default: made here.")
 @click.option("--seeds", default="0,1,2", show_default=True, help="Comma-separated.")

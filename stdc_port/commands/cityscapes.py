@@ -16,8 +16,14 @@ from stdc_port.commands.options import (
     told,
 )
 
+EXAMPLE = """
+\b
+Example:
+  stdc-seg cityscapes --cityscapes DIR --weights STDCNet813M_73.91.tar
+"""
 
-@click.command("cityscapes")
+
+@click.command("cityscapes", epilog=EXAMPLE)
 @click.option("--cityscapes", "data", type=PATH, help="Folder; default: generated scenes.")
 @click.option("--weights", type=PATH, help="Torch checkpoint; default: a small one made here.")
 @click.option("--model", type=MODELS, help="Default: the recipe's.")

@@ -18,8 +18,14 @@ from stdc_port.commands.options import (
     told,
 )
 
+EXAMPLE = """
+\b
+Example:
+  stdc-seg finetune --data DIR --init FILE --recipe stdc1_seg50 -o runs/mine
+"""
 
-@click.command("finetune")
+
+@click.command("finetune", epilog=EXAMPLE)
 @click.option("--data", type=PATH, help="A Cityscapes folder.")
 @click.option(
     "--init", "weights", type=PATH, help="First weights: any file that stdc-convert reads."

@@ -9,8 +9,14 @@ import click
 from converters.command_line import common_options, progress_bar, write_json
 from stdc_port.commands.options import PATH, told
 
+EXAMPLE = """
+\b
+Example:
+  stdc-seg pretrain stdc1.pth --iterations 200
+"""
 
-@click.command("pretrain")
+
+@click.command("pretrain", epilog=EXAMPLE)
 @click.argument("target", metavar="OUT.pth", type=PATH)
 @click.option("--iterations", type=click.IntRange(min=10), help="Length; default: the demo's.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))

@@ -9,8 +9,14 @@ import click
 from converters.command_line import common_options, write_json
 from stdc_port.commands.options import PATH, picture_size, told
 
+EXAMPLE = """
+\b
+Example:
+  stdc-seg scenes scenes --train 40 --val 10 --size 256x128
+"""
 
-@click.command("scenes")
+
+@click.command("scenes", epilog=EXAMPLE)
 @click.argument("folder", type=PATH)
 @click.option("--train", default=120, show_default=True, type=click.IntRange(min=1))
 @click.option("--val", default=30, show_default=True, type=click.IntRange(min=1))

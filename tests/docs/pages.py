@@ -54,7 +54,7 @@ def invoke(command: str) -> Result:
     """Run a command line in this process, as on a terminal of 100 columns that is none."""
     name, *arguments = shlex.split(command, comments=True)
     runner = CliRunner(env={"COLUMNS": "100"})
-    return runner.invoke(COMMANDS[name], arguments, prog_name=name)
+    return runner.invoke(COMMANDS[name], arguments, prog_name=name, terminal_width=100)
 
 
 def transcript(block: Block) -> list[tuple[str, str]]:

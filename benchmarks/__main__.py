@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import large, loader, parity_cost, training
+from benchmarks import large, parity_cost
 from benchmarks.measure import Job, side_by_side
 
 HERE = Path(__file__).parent
@@ -64,14 +64,21 @@ def results() -> Iterator[str]:
     yield "\n## A large checkpoint, beside the limit\n"
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         yield from large.rows(Path(folder))
+    yield "\n## The parity harness, beside the plain passes\n"
+    yield from parity_cost.rows()
+    yield from in_this_process()
+
+
+def in_this_process() -> Iterator[str]:
+    """Yield the lines of what is measured here, and last: a process begins as large as its parent."""
+    from benchmarks import loader, training
+
     yield "\n## Training pictures, beside the authors' way (`benchmarks/plain_loader.py`)\n"
     with tempfile.TemporaryDirectory() as folder:
         yield from loader.rows(Path(folder))
     yield "\n## Training and evaluation\n"
     with tempfile.TemporaryDirectory() as folder:
         yield from training.rows(Path(folder))
-    yield "\n## The parity harness, beside the plain passes\n"
-    yield from parity_cost.rows()
 
 
 def main() -> None:

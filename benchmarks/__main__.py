@@ -70,7 +70,7 @@ def results() -> Iterator[str]:
 
 
 def in_this_process() -> Iterator[str]:
-    """Yield the lines of what is measured here, and last: a process begins as large as its parent."""
+    """Yield what is measured here, and last: a process begins as large as its parent."""
     from benchmarks import loader, training
 
     yield "\n## Training pictures, beside the authors' way (`benchmarks/plain_loader.py`)\n"

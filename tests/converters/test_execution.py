@@ -177,6 +177,8 @@ def test_interrupted_nothing_is_left_and_the_old_file_stays(network, tmp_path, s
 STRUCK = """
 import os, signal, sys
 from converters import cli, execution
+# Started from a shell's background, a process is born deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 number, compare = int(sys.argv.pop(1)), execution.compare
 def struck(*arguments):
     os.kill(os.getpid(), number)

@@ -20,7 +20,8 @@ def section(scores: Sequence[Score], alarms: Sequence[Alarm]) -> Iterator[str]:
     yield (
         f"{len(scores)} bugs of {len({score.bug.cause for score in scores})} kinds, planted one at "
         f"a time in {len({score.bug.network for score in scores})} networks; {STRANGER} is one "
-        "that no rule was made for. The layer and the cause count if they are the first that is "
+        "that no rule was made for, though its misses, too, were looked at while causes were "
+        "mended. The layer and the cause count if they are the first that is "
         "named."
     )
     if len(asked) < len(scores):

@@ -61,9 +61,8 @@ finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=
 ablation: $(READY) ## fine-tune from converted weights and from scratch: three seeds each, mean, spread, one plot
 	$(BIN)/stdc-seg ablation --output runs/ablation --set train.iterations=120 $(ARGS)
 
-bench: $(READY) ## measure conversion and parity, side by side with the usual ways
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.port_bugs --write
+bench: $(READY) ## measure everything beside other ways: benchmarks/RESULTS.md (ARGS=--list: its sections)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(READY) ## build the documents into build/docs
 	$(BIN)/mkdocs build --strict --site-dir build/docs

@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 import torch
 
+from benchmarks.sections import Compared, Line
 from parity.job.stdc_recipe import torch_optimizer
 from stdc_port import paddle_nets, torch_nets
 from stdc_port.paddle_nets.losses import SegmentationLoss
@@ -72,7 +73,7 @@ def evaluations(folder: Path) -> dict[str, Callable[[], Any]]:
     }
 
 
-def rows(folder: Path) -> Iterator[str]:
+def rows(folder: Path) -> Iterator[Line]:
     """Yield the tables' lines: one thread, the ways in turn."""
     torch.set_num_threads(1)
     paddle.base.core.set_num_threads(1)
@@ -86,6 +87,8 @@ def rows(folder: Path) -> Iterator[str]:
     taken = _timed(train_steps())
     for name, seconds in taken.items():
         yield f"| {name} | {seconds:.2f} | {BATCH / seconds:.2f} | {seconds / taken['torch']:.2f} |"
+    ours = taken["ours, in Paddle"]
+    yield Compared(f"a training step, {MODEL}-seg", ours, taken["torch"], "s", "torch")
     yield f"\n{SCENES.val} generated pictures of {SCENES.width}×{SCENES.height}:\n"
     yield "| way | ms a picture | pictures/s |"
     yield "|---|---|---|"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from converters.shown import Shown
 from converters.tables import plain_lines, rich_table
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
@@ -43,7 +44,7 @@ class TensorDifference:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Shown):
     """How two checkpoints differ; true if they hold the same.
 
     Attributes:

@@ -14,6 +14,7 @@ from converters.errors import InputError
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
 from converters.plan import Framework, detect, plan_conversion
+from converters.shown import Shown
 from converters.tables import plain_lines, rich_table, size
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
@@ -40,7 +41,7 @@ class TensorFacts:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Shown):
     """What a file holds.
 
     Attributes:
@@ -194,7 +195,7 @@ def tensor_facts(checkpoint: Checkpoint) -> Iterator[TensorFacts]:
 
 
 @dataclass(frozen=True)
-class TensorTable:
+class TensorTable(Shown):
     """The table of all keys of a file."""
 
     tensors: tuple[TensorFacts, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
@@ -18,7 +18,11 @@ from converters.planning.settle import settle_layout
 from converters.planning.source import Source, without_prefix
 from converters.planning.suggested import suggested
 from converters.planning.target_names import named
+from converters.shown import Shown
 from converters.user_rules import UserRules
+
+if TYPE_CHECKING:  # rich is loaded where something is shown
+    from rich.console import RenderableType
 
 __all__ = [
     "ACTIONS",
@@ -35,7 +39,7 @@ Framework = Literal["torch", "paddle"]
 
 
 @dataclass(frozen=True)
-class ConversionPlan:
+class ConversionPlan(Shown):
     """What a conversion will do.
 
     Attributes:
@@ -69,6 +73,12 @@ class ConversionPlan:
         """Number of entries per action, those that occur."""
         actions = [entry.action for entry in self.entries]
         return {action: actions.count(action) for action in ACTIONS if action in actions}
+
+    def __rich__(self) -> RenderableType:
+        """Return the plan for a terminal: counts, and some keys of every fate."""
+        from converters.fates import shown
+
+        return shown(self)
 
     def require_exact(self) -> None:
         """Refuse a plan whose target computes something else, unless the user allows it.

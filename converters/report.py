@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.errors import brief
 from converters.plan import Entry
+from converters.shown import Shown
 from converters.special_values import SpecialValues
 from converters.tables import plain_lines, rich_table, size
 
@@ -61,7 +62,7 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
-class ConversionReport:
+class ConversionReport(Shown):
     """What a conversion did, or with a dry run would do.
 
     Attributes:
@@ -122,19 +123,14 @@ class ConversionReport:
         return Group(*map(Text, self._head()), rich_table(list(self._rows()), RIGHT), *tail)
 
     def _head(self) -> Iterator[str]:
-        network = " ".join(filter(None, (self.arch, self.variant)))
-        classes = f", {self.num_classes} classes" if self.num_classes else ""
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""
         yield f"source  {self.source.path}  ({self.source.format}{inside})"
-        content = f", {self.content} alone" if self.content else ""
-        yield f"network {network}{classes}{content}"
+        told = network_in_words(self.arch, self.variant, self.num_classes, self.content)
+        yield f"network {told}"
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield the table of actions: how many, and what each means."""
-        yield "action", "tensors", "what it means"
-        for action, count in self.counts.items():
-            yield action, str(count), meaning(action, self.entries)
-        yield "all", str(len(self.entries)), "source and target keys, each counted once"
+        yield from action_rows(self.entries, self.counts)
 
     def _tail(self) -> Iterator[tuple[str, str]]:
         """Yield the lines behind the table, each with its style."""
@@ -155,6 +151,23 @@ class ConversionReport:
                 yield f"        {shard.path}  ({size(shard.bytes)})", ""
         else:
             yield f"dry run, nothing written; the target would be {self.target.path}", ""
+
+
+def network_in_words(arch: str, variant: str, num_classes: int | None, content: str) -> str:
+    """Return a network's name, its outputs, and which part of it a file holds."""
+    name = " ".join(filter(None, (arch, variant)))
+    classes = f", {num_classes} classes" if num_classes else ""
+    return f"{name}{classes}{f', {content} alone' if content else ''}"
+
+
+def action_rows(
+    entries: tuple[Entry, ...], counts: Mapping[str, int]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the table of actions: how many entries have each, and what it means."""
+    yield "action", "tensors", "what it means"
+    for action, count in counts.items():
+        yield action, str(count), meaning(action, entries)
+    yield "all", str(len(entries)), "source and target keys, each counted once"
 
 
 def meaning(action: str, entries: tuple[Entry, ...]) -> str:

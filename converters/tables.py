@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.table import Table
@@ -33,11 +33,12 @@ def rich_table(rows: Rows, right: Container[int] = ()) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for place in range(len(rows[0])):
-        table.add_column(justify="right" if place in right else "left", overflow="fold")
-    for row in rows:
-        # Text, not markup: a key or a reason may hold brackets.
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
+    # Text, not markup: a key or a reason may hold brackets.
+    for place, title in enumerate(rows[0]):
+        side: Literal["left", "right"] = "right" if place in right else "left"
+        table.add_column(Text(title), justify=side, overflow="fold")
+    for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table
 

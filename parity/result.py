@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.shown import Shown
 from parity.precision import State
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
+
+    from rich.console import RenderableType
 
     from parity.backends import FloatType
     from parity.comparison import LossResult, StepResult, TensorComparison
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """A cause that was confirmed.
 
     Attributes:
@@ -40,9 +43,20 @@ class Diagnosis:
     mend: str
     source: str
 
+    def __rich__(self) -> RenderableType:
+        """Return cause, layer, proof and mend for a terminal."""
+        from parity.report.terminal import diagnosis
+
+        return diagnosis(self)
+
+    def _repr_html_(self) -> str:
+        from parity.report.notebook import of_diagnosis
+
+        return of_diagnosis(self)
+
 
 @dataclass(frozen=True)
-class ParityResult:
+class ParityResult(Shown):
     """The outcome of a check; true only when everything passed and something was compared.
 
     Attributes:
@@ -188,6 +202,12 @@ class ParityResult:
         from parity.report.html import save_html
 
         save_html(self, Path(path), title)
+
+    def __rich__(self) -> RenderableType:
+        """Return the report for a terminal."""
+        from parity.report.terminal import Report
+
+        return Report(self)
 
     def _repr_html_(self) -> str:
         from parity.report.notebook import as_fragment

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
+from html import escape
 from typing import TYPE_CHECKING
 
+from converters.notebook import html_table
 from parity.report.words import (
     counted,
     divergence,
@@ -14,14 +15,16 @@ from parity.report.words import (
     verdict,
     what_matters,
 )
+from parity.result import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from parity.layer_result import LayerResult
-    from parity.result import ParityResult
+    from parity.result import Diagnosis, ParityResult
 
 HEAD = ("layer", "kind", "own", "float32", "float64", "verdict")
+FIGURES = (2, 3, 4)
 
 
 def as_fragment(result: ParityResult) -> str:
@@ -32,32 +35,27 @@ def as_fragment(result: ParityResult) -> str:
     if first is not None:
         parts.append(_paragraph(f"first divergence: {name_of(first)}", kinds(first)))
         parts.append(_items(f"{title}: {text}" for title, text in divergence(first)))
-    for found in result.diagnosis:
-        parts.append(_paragraph(f"diagnosis: {found.cause}", found.evidence))
-        parts.append(f"<pre>{html.escape(found.mend)}</pre>")
+    parts += map(of_diagnosis, result.diagnosis)
     if result.layers:
-        parts.append(_table(what_matters(result)))
+        parts.append(html_table(HEAD, map(_cells, what_matters(result)), FIGURES))
     return "\n".join(parts)
 
 
+def of_diagnosis(found: Diagnosis) -> str:
+    """Give a cause as a small piece of HTML: where, how it was confirmed, what to write instead."""
+    title = f"diagnosis: {found.cause} at {shown(found.layer)}"
+    return f"{_paragraph(title, found.evidence)}\n<pre>{escape(found.mend)}</pre>"
+
+
 def _paragraph(title: str, text: str) -> str:
-    return f"<p><strong>{html.escape(title)}</strong> {html.escape(text)}</p>"
+    return f"<p><strong>{escape(title)}</strong> {escape(text)}</p>"
 
 
 def _items(texts: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>"
-
-
-def _table(layers: list[LayerResult]) -> str:
-    rows = (_row("td", _cells(layer)) for layer in layers)
-    return f"<table><thead>{_row('th', HEAD)}</thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
 
 
 def _cells(layer: LayerResult) -> tuple[str, ...]:
     own = layer.own32 if layer.own64 is None else layer.own64
     errors = (figure(error) for error in (own, layer.error32, layer.error64))
     return (name_of(layer), kinds(layer), *errors, layer.state.value)
-
-
-def _row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"

@@ -33,10 +33,10 @@ from parity.result import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import ConsoleOptions, RenderableType
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
     from parity.layer_result import LayerResult
-    from parity.result import ParityResult
+    from parity.result import Diagnosis, ParityResult
 
 LISTED = 8
 
@@ -49,20 +49,38 @@ def show(result: ParityResult, console: Console, *, everything: bool = False) ->
         console: Where to print.
         everything: Every layer, gradient and difference instead of what matters.
     """
-    parts = [
-        _headline(result),
-        *_first_divergence(result),
-        *_diagnoses(result),
-        *_layers(result, console.width, everything),
-        *_gradients(result, everything),
-        *_losses(result, everything),
-        *_steps(result),
-        *_lists(result, None if everything else LISTED),
-    ]
-    for place, part in enumerate(parts):
-        if place:
-            console.print()
-        console.print(_Printable(part))
+    console.print(Report(result, everything))
+
+
+@dataclass(frozen=True)
+class Report:
+    """A result as rich shows it.
+
+    Attributes:
+        result: What the check found.
+        everything: Every layer, gradient and difference instead of what matters.
+    """
+
+    result: ParityResult
+    everything: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts, a line apart."""
+        result, everything = self.result, self.everything
+        parts = [
+            _headline(result),
+            *_first_divergence(result),
+            *map(diagnosis, result.diagnosis),
+            *_layers(result, options.max_width, everything),
+            *_gradients(result, everything),
+            *_losses(result, everything),
+            *_steps(result),
+            *_lists(result, None if everything else LISTED),
+        ]
+        for place, part in enumerate(parts):
+            if place:
+                yield ""
+            yield _Printable(part)
 
 
 @dataclass(frozen=True)
@@ -104,11 +122,11 @@ def _first_divergence(result: ParityResult) -> Iterator[RenderableType]:
         yield _some("also wrong by themselves", others, LISTED)
 
 
-def _diagnoses(result: ParityResult) -> Iterator[RenderableType]:
-    for found in result.diagnosis:
-        cause, layer = (found.cause, "bold"), (shown(found.layer), "bold")
-        pairs = [("evidence", found.evidence), ("mend", found.mend), ("source", found.source)]
-        yield Group(Text.assemble("diagnosis: ", cause, " at ", layer), _titled(pairs))
+def diagnosis(found: Diagnosis) -> RenderableType:
+    """Show a cause: where, how it was confirmed, and what to write instead."""
+    cause, layer = (found.cause, "bold"), (shown(found.layer), "bold")
+    pairs = [("evidence", found.evidence), ("mend", found.mend), ("source", found.source)]
+    return Group(Text.assemble("diagnosis: ", cause, " at ", layer), _titled(pairs))
 
 
 def _titled(pairs: Sequence[tuple[str, str]]) -> RenderableType:

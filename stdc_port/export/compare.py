@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from converters.shown import Shown
 from stdc_port.export.formats import FORMATS, Exported
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Shown):
     """The formats of an export, all compared; true if there is one and all are equal.
 
     Attributes:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from converters.shown import Shown
+
 if TYPE_CHECKING:
     from stdc_port.export.paddle_side import Pixels, Runner
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Shown):
     """Seconds a picture.
 
     Attributes:

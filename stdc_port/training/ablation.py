@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from converters.files import temporary_beside
+from converters.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(Shown):
     """Both arms for every seed.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from converters.shown import Shown
 from stdc_port.training.labels import CLASS_NAMES, IGNORE
 
 
@@ -23,7 +24,7 @@ def confusion(
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """How well a network segments a set.
 
     Attributes:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
+from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
 from stdc_port.training.jobs import EVALUATION, Resume, finetune
@@ -30,7 +31,7 @@ PRETRAINED, CONVERTED, PARITY = "stdc1_generated.pth", "converted.pdparams", "pa
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Shown):
     """What the pipeline left behind.
 
     Attributes:

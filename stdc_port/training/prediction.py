@@ -18,6 +18,7 @@ from PIL import Image
 
 from converters import InputError
 from converters.files import temporary_beside
+from converters.shown import Shown
 from stdc_port.training.cityscapes import read_image
 from stdc_port.training.labels import COLOUR_OF_TRAIN_ID, ID_OF_TRAIN_ID
 
@@ -133,7 +134,7 @@ def claim(
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predicted(Shown):
     """What a run of predictions left behind.
 
     Attributes:

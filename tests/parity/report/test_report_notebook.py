@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 
 import made_up
 
+from parity.report.terminal import as_text
+
 ALLOWED = {"p", "strong", "ul", "li", "pre", "table", "thead", "tbody", "tr", "th", "td"}
 
 
@@ -15,7 +17,7 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert not attrs
+        assert attrs in ([], [("style", "text-align:left")], [("style", "text-align:right")])
         self.found.add(tag)
 
     def handle_data(self, data: str) -> None:
@@ -38,6 +40,21 @@ def test_a_failing_result_names_its_fault_and_mend() -> None:
 
 
 def test_it_is_small_and_a_passing_one_smaller() -> None:
-    assert len(made_up.many(calls=700)._repr_html_()) < 5000
+    assert len(made_up.many(calls=700)._repr_html_()) < 8000
     assert Tags(made_up.passing()._repr_html_()).text.startswith("✓ parity holds")
     assert "<table>" not in made_up.nothing()._repr_html_()
+
+
+def test_what_is_printed_is_the_terminals_report() -> None:
+    result = made_up.made_up()
+    assert str(result) == as_text(result).rstrip("\n")
+    bundle = result._repr_mimebundle_()
+    assert bundle["text/html"] == result._repr_html_()
+    assert bundle["text/plain"].startswith("PARITY DOES NOT HOLD")
+    assert "ParityResult(" not in bundle["text/plain"]
+
+
+def test_a_diagnosis_shows_itself() -> None:
+    (found,) = made_up.made_up().diagnosis[:1]
+    assert str(found).startswith(f"diagnosis: {found.cause} at ")
+    assert found.mend in Tags(found._repr_html_()).text

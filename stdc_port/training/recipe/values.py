@@ -1,28 +1,17 @@
-"""Recipes: small TOML files read into typed, frozen values; what does not fit is refused."""
+"""What settles a training, as typed, frozen values; what does not fit is refused."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from converters.errors import InputError
 from stdc_port.training.augmentation import Augmentation, Normalisation
 from stdc_port.training.decoded import PairReader
 from stdc_port.training.schedule import Schedule, WarmupKind
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _CLOSED = ConfigDict(extra="forbid")
 Flag = Annotated[bool, Field(strict=True)]
@@ -184,146 +173,3 @@ class Recipe:
         """Plain values, as the TOML files have them."""
         plain: dict[str, Any] = asdict(self)
         return plain
-
-
-_ADAPTER = TypeAdapter(Recipe)
-# These change neither weights nor losses; a resumed training may have others.
-_FREE = frozenset(
-    {
-        "data.threads",
-        "data.decoded",
-        "train.log_every",
-        "train.checkpoint_every",
-        "train.evaluate_every",
-        "train.keep",
-    }
-)
-
-
-def differences(earlier: dict[str, Any], recipe: Recipe) -> list[str]:
-    """What would make a training end otherwise than by an earlier recipe, one line a key.
-
-    Args:
-        earlier: a recipe as plain values.
-        recipe: another one.
-    """
-    then, now = _flat(earlier), _flat(json.loads(json.dumps(recipe.to_json())))
-    return [
-        f"{key}: was {then.get(key)!r}, now {now.get(key)!r}"
-        for key in sorted(then.keys() | now.keys())
-        if key not in _FREE and not key.startswith("evaluation.") and then.get(key) != now.get(key)
-    ]
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        inner = _flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
-        flat |= {prefix + name: found for name, found in inner.items()}
-    return flat
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
-    folder = files("stdc_port") / "recipes"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
-
-
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by its name, or by the path of a TOML file.
-
-    Args:
-        name: one of `recipe_names()`, or a path ending in `.toml`, or in `.json` as a run stores
-            its recipe.
-        overrides: as in `train.batch_size=8`; values in TOML's spelling.
-
-    Raises:
-        InputError: an unknown recipe, key or type, or an impossible combination; all of them are
-            listed, with the nearest valid name.
-    """
-    values = _read(name)
-    for override in overrides:
-        _override(values, override)
-    return recipe_from(values, source=name)
-
-
-def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
-    """Turn plain values into a recipe; `source` is named in errors.
-
-    Raises:
-        InputError: as `load_recipe`.
-    """
-    try:
-        return _ADAPTER.validate_python(values)
-    except ValidationError as error:
-        problems = [_describe(problem) for problem in error.errors()]
-        raise InputError("\n  ".join([f"recipe {source} cannot be used:", *problems])) from error
-
-
-def _read(name: str) -> dict[str, Any]:
-    try:
-        if name.endswith(".json"):  # as a run stores it
-            stored: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
-            return stored
-        if name.endswith(".toml"):
-            text = Path(name).read_text(encoding="utf-8")
-        elif name in recipe_names():
-            text = (files("stdc_port") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-        else:
-            known = recipe_names()
-            raise InputError(
-                f"unknown recipe {name!r}{_nearest(name, known)}; there are {', '.join(known)}, "
-                "or the path of a .toml file"
-            )
-        return tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise InputError(f"recipe {name}: cannot be read ({error})") from error
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals:
-        raise InputError(f"--set {override}: expected section.key=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
-    *sections, key = path.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {override}: {section!r} is no section")
-    values[key] = value
-
-
-def _describe(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "unexpected_keyword_argument":
-        *sections, key = problem["loc"]
-        return f"{path}: unknown key{_nearest(str(key), _keys(sections))}"
-    if problem["type"] == "missing_argument":
-        return f"{path}: missing"
-    return f"{path}: {problem['msg']}, found {problem['input']!r}" if path else problem["msg"]
-
-
-def _keys(sections: Iterable[Any]) -> list[str]:
-    kind: Any = Recipe
-    types = {
-        "data": DataRecipe,
-        "train": TrainRecipe,
-        "rate": RateRecipe,
-        "optimizer": OptimizerRecipe,
-        "evaluation": EvaluationRecipe,
-    }
-    for section in sections:
-        kind = types.get(str(section), kind)
-    return list(kind.__dataclass_fields__)
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""

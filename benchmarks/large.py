@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from benchmarks.measure import Job, side_by_side
+from benchmarks.sections import Compared, Line
 from converters.dtypes import BY_NAME
 from converters.formats import safetensors_file, torch_zip
 from converters.formats.content import Content, Head
@@ -57,7 +58,7 @@ def write_checkpoint(path: Path, writer: Writer, blocks: int, *, linear: bool) -
         writer(file, Content(tuple(heads), tensors, {}, {"format": "pt"}))
 
 
-def rows(folder: Path) -> Iterator[str]:
+def rows(folder: Path) -> Iterator[Line]:
     """Yield the table's lines."""
     yield f"Float32, {GIB:g} GiB, largest tensor 64 MiB, to `.pdparams`; medians of {RUNS} runs.\n"
     yield (
@@ -68,12 +69,12 @@ def rows(folder: Path) -> Iterator[str]:
     for suffix, writer, linear, name in SOURCES:
         source = folder / f"source{suffix}"
         write_checkpoint(source, writer, round(GIB * 16), linear=linear)
-        yield f"| {name} | {row(source)} |"
+        yield from one(source, name)
         source.unlink()
 
 
-def row(source: Path) -> str:
-    """Return a line of the table behind its first column."""
+def one(source: Path, name: str) -> Iterator[Line]:
+    """Yield a file's line, and what goes to the top."""
     copy, target = (source.with_name(name) for name in ("copy", "target.pdparams"))
     ours = [str(Path(sys.executable).with_name("stdc-convert")), str(source), "-o", str(target)]
     ours.append("--quiet")
@@ -85,13 +86,16 @@ def row(source: Path) -> str:
     )
     copied, once, verified, plain = side_by_side(jobs, RUNS)
     (hashed,) = side_by_side([Job([sys.executable, "-c", HASH, str(source), str(target)])], runs=1)
-    return " | ".join(
-        (
-            *(f"{cost.seconds:.2f} s" for cost in (verified, plain, copied, once)),
-            f"**{verified.seconds / (copied.seconds + once.seconds):.2f}**",
-            f"{verified.processor:.1f}",
-            f"{hashed.processor:.1f}",
-            f"{verified.anonymous:.0f}",
-            f"{verified.megabytes:.0f}",
-        )
+    least = copied.seconds + once.seconds
+    cells = (
+        name,
+        *(f"{cost.seconds:.2f} s" for cost in (verified, plain, copied, once)),
+        f"**{verified.seconds / least:.2f}**",
+        f"{verified.processor:.1f}",
+        f"{hashed.processor:.1f}",
+        f"{verified.anonymous:.0f}",
+        f"{verified.megabytes:.0f}",
     )
+    yield f"| {' | '.join(cells)} |"
+    what = f"converting {GIB:g} GiB, {name}"
+    yield Compared(what, verified.seconds, least, "s", "copying it and reading it once", limit=True)

@@ -7,7 +7,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from benchmarks.sections import Compared, Line
 
 RUNS = 5
 CASES = {"stdc2-seg@512x1024": "STDC2-Seg, 512×1024", "stack": "1000 layers of width 64"}
@@ -26,7 +29,7 @@ def once(way: str, case: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def rows() -> Iterator[str]:
+def rows(_: Path) -> Iterator[Line]:
     """Yield a table; the ways are taken in turn, and the figures are medians."""
     yield (
         "Forward, in float32 and float64, both frameworks. Seconds are those of the check with its "
@@ -47,6 +50,9 @@ def rows() -> Iterator[str]:
                 f"{cost['megabytes']:.0f} | **{cost['megabytes'] / plain['megabytes']:.2f}** | "
                 f"{cost['written'] or ''} |"
             )
+        ours, way = costs["check"], "the four forward passes alone"
+        for what, key, unit in (("the check", "seconds", "s"), ("its memory", "megabytes", "MiB")):
+            yield Compared(f"{what}, {title}", ours[key], plain[key], unit, way, limit=True)
 
 
 def _median(rounds: list[dict[str, Any]], way: str, key: str) -> float:

@@ -9,14 +9,10 @@ from benchmarks.port_bugs.causes import KINDS
 from benchmarks.port_bugs.network import STRANGER
 from benchmarks.port_bugs.score import Alarm, Score, share
 
-TITLE = "## Bugs planted in ports (`python -m benchmarks.port_bugs`)"
-
 
 def section(scores: Sequence[Score], alarms: Sequence[Alarm]) -> Iterator[str]:
     """Yield the lines of the section."""
     asked = [score for score in scores if score.answer is not None]
-    yield TITLE
-    yield ""
     yield (
         f"{len(scores)} bugs of {len({score.bug.cause for score in scores})} kinds, planted one at "
         f"a time in {len({score.bug.network for score in scores})} networks; {STRANGER} is one "

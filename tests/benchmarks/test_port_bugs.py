@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks.port_bugs.__main__ import main, with_section
+from benchmarks.port_bugs.__main__ import main
 from benchmarks.port_bugs.bug import Bug, edited, plant_weights
 from benchmarks.port_bugs.bugs import BUGS
 from benchmarks.port_bugs.causes import CAUSES
@@ -19,7 +19,6 @@ from benchmarks.port_bugs.correct import CORRECT
 from benchmarks.port_bugs.edits import Edit, load
 from benchmarks.port_bugs.network import NETWORKS, STRANGER, original
 from benchmarks.port_bugs.score import Answer, Score, judge
-from benchmarks.port_bugs.tables import TITLE, section
 from benchmarks.port_bugs.training import step
 from converters import RefusedError, convert_state_dict
 from parity.backends.paddle_exact import exact_kernels
@@ -286,15 +285,3 @@ def test_the_command(tmp_path):
     assert "| tagger | 1 of 1 | 1 of 1 |" in result.stdout
     (row,) = json.loads(path.read_text())["bugs"]
     assert row["planted"] == [{"old": "[last[-2], last[-1]]", "new": "[last[0], last[1]]"}]
-
-
-def test_the_section_is_put_in_its_place():
-    lines = list(section([], []))
-    assert lines[0] == TITLE
-    text = with_section("# Measured\n\nfast\n", lines)
-    assert text.startswith(f"# Measured\n\nfast\n\n{TITLE}\n")
-    assert with_section(text, lines) == text
-    before = f"# Measured\n\n{TITLE}\n\nold\n\n## Other\n\nkept\n"
-    after = with_section(before, lines)
-    assert "old" not in after
-    assert after.endswith("\n## Other\n\nkept\n")

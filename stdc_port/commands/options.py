@@ -18,6 +18,7 @@ from converters.command_line import (
     show,
     write_json,
 )
+from converters.frameworks import require_recent
 from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
@@ -129,14 +130,19 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(*needed: str) -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.
 
     A training that was asked to end, and has saved its state, ends well.
+
+    Args:
+        needed: frameworks that are loaded, and refused before that if they are too old; paddle
+            where none is named.
     """
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
+        require_recent(*needed or ("paddle",))
         try:
             yield
         except StoppedError as stopped:

@@ -27,7 +27,7 @@ def misread(line: str) -> list[str]:
         program, *words = shlex.split(re.sub(r" \(.*| {2,}.*", "", line), comments=True)
         if program == "make":
             return [said for each in made_by(words) for said in misread(each)]
-        read(COMMANDS[program], program, words)
+        read(COMMANDS[program], program, words, None)
     except (click.UsageError, InputError, ValueError, subprocess.CalledProcessError) as error:
         return [f"{line}: {error}"]
     except click.exceptions.Exit:  # --help
@@ -35,7 +35,7 @@ def misread(line: str) -> list[str]:
     return []
 
 
-def read(command: click.Command, name: str, words: list[str]) -> None:
+def read(command: click.Command, name: str, words: list[str], parent: click.Context | None) -> None:
     """Read arguments, those of a recipe too.
 
     Raises:
@@ -47,9 +47,10 @@ def read(command: click.Command, name: str, words: list[str]) -> None:
         words = words if words and words[0] in command.commands else [default, *words]
         if words[0] not in command.commands:
             raise click.UsageError(f"no command {words[0]!r}")
-        read(command.commands[words[0]], f"{name} {words[0]}", words[1:])
+        above = click.Context(command, info_name=name, **command.context_settings)
+        read(command.commands[words[0]], words[0], words[1:], above)
         return
-    found = command.make_context(name, words).params
+    found = command.make_context(name, words, parent).params
     recipe = found.get("recipe")
     if recipe and not recipe.endswith(".toml"):
         from stdc_port.training.recipe import load_recipe

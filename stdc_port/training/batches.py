@@ -10,13 +10,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.errors import InputError
 from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
 from stdc_port.training.cityscapes import Pair, train_ids
 from stdc_port.training.decoded import PairReader
+from stdc_port.training.recipe import Recipe
 
 _AHEAD = 3
 
@@ -82,6 +85,11 @@ class TrainingSet:
         """Names of the pictures of an iteration, in the batch's order."""
         return [self.pairs[index].name for _, index in self.plan.samples_of(iteration)]
 
+    def identity(self) -> str:
+        """How many pictures it has, and a digest of their names in order."""
+        names = "\n".join(pair.name for pair in self.pairs)
+        return f"{len(self.pairs)} pictures, {sha256(names.encode()).hexdigest()[:16]}"
+
     def batches(self, first: int, last: int, *, threads: int) -> Iterator[Batch]:
         """The batches of iterations first … last − 1, prepared ahead."""
         with ThreadPoolExecutor(max(threads, 1)) as pool:
@@ -101,3 +109,25 @@ class TrainingSet:
         image, values = self.reader.read(pair)
         image, values = self.augmentation.apply(image, values, rng)
         return self.normalisation.apply(image), train_ids(pair, values)
+
+
+def training_set(recipe: Recipe, pairs: Sequence[Pair]) -> TrainingSet:
+    """The batches that a recipe makes of some pairs.
+
+    Raises:
+        InputError: the set is smaller than a batch, or there is no room to keep it decoded.
+    """
+    train, data = recipe.train, recipe.data
+    try:
+        plan = BatchPlan(samples=len(pairs), batch_size=train.batch_size, seed=train.seed)
+    except ValueError as error:
+        raise InputError(f"{error}; set train.batch_size lower") from error
+    reader = data.reader()
+    reader.require_room(pairs)
+    return TrainingSet(
+        pairs=pairs,
+        plan=plan,
+        augmentation=data.augmentation(),
+        normalisation=data.normalisation(),
+        reader=reader,
+    )

@@ -1,0 +1,116 @@
+"""When a training's state is written, and how one is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from converters.errors import InputError
+from stdc_port.training.checkpoints import Checkpoints
+from stdc_port.training.learner import Learner
+from stdc_port.training.nonfinite import NotFiniteError, bad_arrays
+from stdc_port.training.recipe import Recipe, differences
+from stdc_port.training.snapshot import Progress, capture, restore
+from stdc_port.training.state import TrainingState
+
+
+class Keeper:
+    """Writes the state of a training into its folder, and reads it from there.
+
+    Attributes:
+        progress: how far the training is.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, learner: Learner) -> None:
+        self._recipe, self._folder, self._learner = recipe, folder, learner
+        self._checkpoints = Checkpoints(folder, recipe.train.keep)
+        self.progress = Progress()
+        self._saved: tuple[int, int] | None = None
+
+    def resume(self, *, required: bool) -> str:
+        """Go on from the folder's newest checkpoint that is whole.
+
+        Args:
+            required: whether it is an error that there is none.
+
+        Returns:
+            Where the training begins, and why, in words.
+
+        Raises:
+            InputError: there is none, or it was made by another recipe.
+        """
+        found = self._checkpoints.newest()
+        damaged = "".join(f"passed over: {problem}\n" for problem in found.damaged)
+        if found.state is None:
+            if required:
+                raise InputError(
+                    f"{damaged}{self._folder}: no checkpoint to resume from; start without --resume"
+                )
+            return f"{damaged}no checkpoint in {self._folder}: a fresh start"
+        self._require_same_recipe(found.state, found.path)
+        self.progress = restore(found.state, self._learner)
+        self._saved = self._position()
+        return f"{damaged}resumed from {found.path} at iteration {self.progress.iteration}"
+
+    def require_same_pictures(self, identity: str) -> None:
+        """Refuse a training set that is another one than before.
+
+        Raises:
+            InputError: saying which.
+        """
+        if self.progress.pictures not in ("", identity):
+            raise InputError(
+                "the training set is another one than at the checkpoint "
+                f"({self.progress.pictures} then, {identity} now); give the same one, or take "
+                "another folder"
+            )
+        self.progress.pictures = identity
+
+    def save(self) -> Path:
+        """Write a checkpoint, unless that of this moment is there.
+
+        Returns:
+            Its file.
+
+        Raises:
+            NotFiniteError: an array is not finite; the last checkpoint stands.
+            InputError: the disk refuses; the last checkpoint stands.
+        """
+        path = self._checkpoints.path_of(self.progress.iteration)
+        if self._saved != self._position():
+            state = capture(self._learner, self.progress, self._recipe)
+            _refuse_bad(state)
+            self._checkpoints.save(state)
+            self._saved = self._position()
+        return path
+
+    def try_to_save(self, warn: Callable[[str], None]) -> None:
+        """Write a checkpoint that can be tried again later: a disk that refuses only warns.
+
+        Raises:
+            NotFiniteError: as `save`.
+        """
+        try:
+            self.save()
+        except NotFiniteError:
+            raise
+        except InputError as error:
+            warn(f"no checkpoint, the training goes on: {error}")
+
+    def _position(self) -> tuple[int, int]:
+        return self.progress.iteration, self.progress.evaluated
+
+    def _require_same_recipe(self, state: TrainingState, path: Path | None) -> None:
+        changed = differences(state.recipe, self._recipe)
+        if changed:
+            head = f"{path}: made by another recipe; resume with the same one, or take another"
+            raise InputError("\n  ".join([f"{head} folder", *changed]))
+
+
+def _refuse_bad(state: TrainingState) -> None:
+    bad = bad_arrays(state.arrays())
+    if bad:
+        raise NotFiniteError(
+            f"iteration {state.iteration}: {len(bad)} arrays are not finite, the first is "
+            f"{bad[0]}; no checkpoint was written, the last one stands"
+        )

@@ -16,7 +16,7 @@ ARGS       ?=
 FUZZ       ?= 100000
 KILLS      ?= 100
 
-.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour docs-api clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -73,6 +73,9 @@ docs-traps: $(READY) ## measure the catalogue of traps and write docs/traps.md a
 
 docs-tour: $(READY) ## run docs/tour.ipynb and store what it shows
 	PYTHONPATH=. $(BIN)/python docs/tools/store_tour.py
+
+docs-api: $(READY) ## list the public names in docs/api.md
+	PYTHONPATH=. $(BIN)/python docs/tools/api_page.py
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

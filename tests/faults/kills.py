@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -70,12 +70,14 @@ class Killer:
         folder: where it runs.
         random: moments and order.
         toll: of all.
+        fresh: one in so many starts loads everything anew; 0: none.
         seconds: that a run takes, by whether it is a fresh one.
     """
 
     victim: Victim
     folder: Path
     random: Random
+    fresh: int = 0
     toll: Toll = field(default_factory=Toll)
     seconds: dict[bool, float] = field(default_factory=dict)
 
@@ -85,21 +87,31 @@ class Killer:
         while ended is None:
             self.victim.begin(self.folder)
             before = self.victim.left(self.folder)
-            fresh = self.random.randrange(FRESH) == 0
-            after = self.random.uniform(0, self.seconds.get(fresh, self.seconds[False]))
+            fresh = bool(self.fresh) and self.random.randrange(self.fresh) == 0
+            after = self.random.uniform(0, self.seconds[fresh])
             running = start(self.victim, self.folder, fresh=fresh)
             ended = running.end(after, number)
         told = f"{self.victim.name}, {number.name} after {after:.3f} s"
-        self._judge(ended, number, told, set(self.victim.left(self.folder)) - set(before))
+        self.judge(ended, number, told, set(self.victim.left(self.folder)) - set(before))
 
-    def _judge(self, ended: Ended, number: signal.Signals, told: str, new: set[str]) -> None:
+    def judge(self, ended: Ended, number: signal.Signals, told: str, new: set[str]) -> None:
+        """Note how a killed run ended, and what should not be.
+
+        Args:
+            ended: the run.
+            number: what it was hit by.
+            told: the run in words.
+            new: what it left.
+        """
         seen = self.victim.look(self.folder)
         saved = SAVED in ended.errors and len(ended.errors.splitlines()) == 1
         found = [*seen.faults]
         if ended.code not in ENDS[number] and "<frozen site>" not in ended.errors:
             found.append("not an exit code of it")
-        if ended.code in (0, 143, 130) and (new or (ended.errors and not saved)):
+        if ended.code in (0, 143, 130) and new:
             found.append(f"left {new}")
+        if ended.code in (0, 143, 130) and ended.errors and not saved:
+            found.append("said something")
         if ended.code == 0 and saved == seen.done:
             found.append(f"files {seen.state}")
         self.toll.failures.extend(
@@ -108,12 +120,20 @@ class Killer:
         state = f"saved, {seen.state}" if saved else seen.state
         self.toll.counts[self.victim.name, number.name, ended.code, state] += 1
 
-    def run(self, *, fresh: bool = False) -> None:
-        """Run to the end, look that nothing of forerunners is left, and time it."""
+    def time(self, *, fresh: bool) -> None:
+        """Note how long a run takes that begins with nothing."""
+        self.victim.begin(self.folder)
+        running = start(self.victim, self.folder, fresh=fresh)
         begun = time.perf_counter()
-        ended = start(self.victim, self.folder, fresh=fresh).end()
+        self._judge_whole(running.end())
+        self.seconds[fresh] = time.perf_counter() - begun
+
+    def run(self) -> None:
+        """Run to the end, and look that nothing of forerunners is left."""
+        self._judge_whole(start(self.victim, self.folder, fresh=False).end())
+
+    def _judge_whole(self, ended: Ended | None) -> None:
         assert ended is not None
-        self.seconds.setdefault(fresh, time.perf_counter() - begun)
         seen, left = self.victim.look(self.folder), self.victim.left(self.folder)
         if ended.code or left or not seen.done or seen.faults:
             self.toll.failures.append(
@@ -127,7 +147,7 @@ def kills(
     count: int,
     seed: int = 0,
     *,
-    signals: Sequence[signal.Signals] = SIGNALS,
+    fresh: int = FRESH,
     where: Path | None = None,
 ) -> Toll:
     """Kill a command many times.
@@ -137,19 +157,18 @@ def kills(
         count: how often with each signal; after each round of them, in any order, a run comes to
             its end.
         seed: of the moments.
-        signals: to send.
+        fresh: one in so many starts loads everything anew; 0: none.
         where: for the folder that it runs in.
     """
     with tempfile.TemporaryDirectory(dir=where) as place:
         folder = Path(place) / "run"
         folder.mkdir()
-        killer = Killer(VICTIMS[name](), folder, Random(seed))  # noqa: S311
+        killer = Killer(VICTIMS[name](), folder, Random(seed), fresh)  # noqa: S311
         killer.victim.prepare(folder)
-        killer.run(fresh=True)
-        killer.victim.begin(folder)
-        killer.run()
+        for anew in {False, bool(fresh)}:
+            killer.time(fresh=anew)
         for _ in range(count):
-            for number in killer.random.sample(signals, len(signals)):
+            for number in killer.random.sample(SIGNALS, len(SIGNALS)):
                 killer.kill(number)
             killer.run()
     return killer.toll

@@ -108,9 +108,9 @@ class Killer:
         found = [*seen.faults]
         if ended.code not in ENDS[number] and "<frozen site>" not in ended.errors:
             found.append("not an exit code of it")
-        if ended.code in (0, 143, 130) and new:
+        if number != signal.SIGKILL and new:
             found.append(f"left {new}")
-        if ended.code in (0, 143, 130) and ended.errors and not saved:
+        if (ended.code in (0, 130) or number == signal.SIGTERM) and ended.errors and not saved:
             found.append("said something")
         if ended.code == 0 and saved == seen.done:
             found.append(f"files {seen.state}")

@@ -109,8 +109,12 @@ def surroundings(folder: Path) -> Mapping[str, str]:
 
 
 def hear() -> None:
-    """Hear Ctrl-C; a process that a shell started in the background is born deaf to it."""
+    """Hear Ctrl-C; a process that a shell started in the background is born deaf to it.
+
+    And forget the handler of what the process was forked from, which has loaded Paddle.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def become(words: tuple[str, ...], folder: Path, log: Path) -> None:

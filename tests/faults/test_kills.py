@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from random import Random
 
 import pytest
-from kills import Killer, Random, kills, shares
+from kills import Killer, kills, shares
 from starts import HANGS
 from victims import OLD, Ended, Parity, Training, is_checkpoint, state
 

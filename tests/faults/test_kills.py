@@ -59,7 +59,7 @@ def test_other_weights_than_those_of_a_whole_run_are_seen(tmp_path: Path) -> Non
 )
 def test_a_bad_end_is_seen(tmp_path: Path, ended: Ended, wrong: str) -> None:
     (tmp_path / "scratch").mkdir()
-    killer = Killer(Parity(), tmp_path, Random(0))
+    killer = Killer(Parity(), tmp_path, Random(0))  # noqa: S311
     killer.victim.begin(tmp_path)
     killer.judge(ended, signal.SIGTERM, "it", set())
     assert wrong in killer.toll.failures[0]

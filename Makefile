@@ -16,7 +16,7 @@ ARGS       ?=
 FUZZ       ?= 100000
 KILLS      ?= 100
 
-.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -69,6 +69,9 @@ docs: $(READY) ## build the documents into build/docs
 docs-traps: $(READY) ## measure the catalogue of traps and write docs/traps.md again
 	mkdir -p build && $(BIN)/stdc-parity traps --quiet --json build/traps.json
 	$(BIN)/python docs/tools/traps_page.py build/traps.json
+
+docs-tour: $(READY) ## run docs/tour.ipynb and store what it shows
+	PYTHONPATH=. $(BIN)/python docs/tools/store_tour.py
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,10 +17,10 @@ from converters.files import put_in_place, temporary_beside
 from converters.formats import read_checkpoint
 from converters.formats.content import Content, Head
 from converters.formats.writers import writer_for
-from converters.nonfinite import Nonfinite, counted
 from converters.output import Output
 from converters.plan import ConversionPlan, Entry
 from converters.report import ConversionReport, FileFacts
+from converters.special_values import SpecialValues, counted
 
 Progress = Callable[[str], None]
 # Bytes read between two times that the pages of the mapped files are given back.
@@ -63,7 +63,7 @@ def execute(
     if strict:
         plan.require_complete()
     plan.require_exact()
-    odd: dict[str, Nonfinite] = {}
+    odd: dict[str, SpecialValues] = {}
     output = output_of(plan, path, form, max_shard_size, progress, odd)
     output.check(sources, force=force)
     plan.checkpoint.digest()
@@ -76,7 +76,7 @@ def execute(
             written.wait()
         whole, files = output.whole(written), output.files(written)
         # Before the files get their names: a source that went away leaves the target as it was.
-        report = report_of(plan, whole, files, verified=verify, nonfinite=odd)
+        report = report_of(plan, whole, files, verified=verify, special_values=odd)
         put_in_place(stage, output.names, output.replaced, force=force)
     return report
 
@@ -87,11 +87,11 @@ def output_of(
     form: str | None = None,
     max_shard_size: str | int | None = None,
     progress: Progress = lambda _: None,
-    odd: MutableMapping[str, Nonfinite] | None = None,
+    odd: MutableMapping[str, SpecialValues] | None = None,
 ) -> Output:
     """Return the files that a plan's target will consist of; arguments as in :func:`execute`.
 
-    Where ``odd`` is given, it gets the tensors that hold NaN or infinity as they are written.
+    Where ``odd`` is given, it gets the special values of tensors as they are written.
 
     Raises:
         InputError: the format is unknown, of the other framework, or lacks an element type.
@@ -225,7 +225,7 @@ def report_of(
     files: tuple[FileFacts, ...] = (),
     *,
     verified: bool = False,
-    nonfinite: Mapping[str, Nonfinite] | None = None,
+    special_values: Mapping[str, SpecialValues] | None = None,
 ) -> ConversionReport:
     """Return the report of a plan, carried out if the target has a size."""
     source = plan.checkpoint
@@ -250,5 +250,5 @@ def report_of(
         content=plan.layout.content,
         hints=plan.hints,
         files=files,
-        nonfinite=dict(nonfinite or {}),
+        special_values=dict(special_values or {}),
     )

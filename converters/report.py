@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import brief
-from converters.nonfinite import Nonfinite
 from converters.plan import Entry
 from converters.shown import Shown
+from converters.special_values import SpecialValues
 from converters.tables import plain_lines, rich_table, size
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
@@ -27,6 +27,20 @@ MEANING = {
     "alias": "second name of a tensor, not written twice",
     "drop": "left out, with a reason",
     "missing": "in the target, without a source",
+}
+# Special values that are told on one line, its style, and why they matter.
+SPECIAL = (
+    (("nan", "inf"), "yellow", "carried over as they are"),
+    (("largest",), "", "perhaps cut off by a cast"),
+    (("subnormal",), "", "which devices that flush to zero take for 0"),
+    (("negative_zero",), "", "which equals 0 but for its sign"),
+)
+SPOKEN = {
+    "nan": "NaN",
+    "inf": "infinite",
+    "largest": "at their type's largest value",
+    "subnormal": "subnormal",
+    "negative_zero": "of value -0",
 }
 
 
@@ -67,8 +81,8 @@ class ConversionReport(Shown):
         content: which part of the network the source holds, '' if all.
         hints: what to know when the target is loaded, in words.
         files: every file written: the target alone, or its shards and their index.
-        nonfinite: how many NaN and infinities the target's tensors hold, by key; finite tensors
-            and dry runs have no entry.
+        special_values: how many NaN, infinities, subnormal values and the like the target's
+            tensors hold, by key; tensors without any and dry runs have no entry.
     """
 
     source: FileFacts
@@ -86,7 +100,7 @@ class ConversionReport(Shown):
     content: str = ""
     hints: tuple[str, ...] = ()
     files: tuple[FileFacts, ...] = ()
-    nonfinite: dict[str, Nonfinite] = field(default_factory=dict)
+    special_values: dict[str, SpecialValues] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values, fields as documented."""
@@ -124,8 +138,7 @@ class ConversionReport(Shown):
             yield f"skipped {name}: {what}", ""
         for line in self.inexact:
             yield f"inexact {line}", "yellow"
-        for line in nonfinite_lines(self.nonfinite):
-            yield line, "yellow"
+        yield from special_lines(self.special_values)
         for line in self.hints:
             yield f"hint    {line}", "cyan"
         for problem in self.problems:
@@ -165,10 +178,12 @@ def meaning(action: str, entries: tuple[Entry, ...]) -> str:
     return MEANING.get(action, "")
 
 
-def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
-    """Yield what is said of tensors that hold NaN or infinity: all of them, and some by name."""
-    if found:
-        nan, inf = (sum(getattr(one, name) for one in found.values()) for name in ("nan", "inf"))
-        some = ", ".join(map(brief, list(found)[:3]))
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        yield f"values  {nan} NaN, {inf} infinite, carried over as they are: {some}{more}"
+def special_lines(found: Mapping[str, SpecialValues]) -> Iterator[tuple[str, str]]:
+    """Yield what is said of tensors with special values, with its style: all, and some by name."""
+    for names, style, why in SPECIAL:
+        holding = [key for key, one in found.items() if any(getattr(one, name) for name in names)]
+        if holding:
+            counts = {name: sum(getattr(found[key], name) for key in holding) for name in names}
+            told = ", ".join(f"{n} {SPOKEN[name]}" for name, n in counts.items() if n)
+            more = f" and {len(holding) - 3} more" if len(holding) > 3 else ""
+            yield f"values  {told}, {why}: {', '.join(map(brief, holding[:3]))}{more}", style

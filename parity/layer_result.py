@@ -121,6 +121,12 @@ class LayerResult:
         return "; ".join(part for part in (told, self.note) if part)
 
     @property
+    def not_finite(self) -> int:
+        """How many values of an output are NaN or infinite, and that alike on both sides."""
+        errors = (error for t in self.tensors for error in (t.single, t.double) if error)
+        return max((error.alike for error in errors), default=0)
+
+    @property
     def error32(self) -> float | None:
         """The largest float32 error of its outputs."""
         return _worst(tensor.single for tensor in self.tensors)

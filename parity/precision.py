@@ -101,13 +101,14 @@ def judge(
         return Verdict(State.NOT_COMPARED, "nothing finite to compare")
     if double is not None and not within(double, tol64):
         return Verdict(State.MISMATCH, _told(double, "float64 disagrees: a difference in meaning"))
+    not_finite = _not_finite(max(error.alike for _, error in errors))
     if single is None or within(single, tol):
-        return Verdict(State.MATCH, _not_finite(max(error.alike for _, error in errors)))
+        return Verdict(State.MATCH, not_finite)
     if double is None:
         reason = "float32 differs, and no float64 run was made to ask"
         return Verdict(State.MISMATCH, _told(single, reason))
-    reason = "float32 differs, float64 agrees: arithmetic, not meaning"
-    return Verdict(State.ROUNDING, _told(single, reason))
+    reason = _told(single, "float32 differs, float64 agrees: arithmetic, not meaning")
+    return Verdict(State.ROUNDING, "; ".join(filter(None, (reason, not_finite))))
 
 
 def _not_finite(count: int) -> str:

@@ -197,6 +197,8 @@ def _lists(result: ParityResult, most: int | None) -> Iterator[RenderableType]:
         lists.append((f"only in {side}, without weights (no failure)", named[False]))
     pairs = [f"{pair.torch} is {pair.paddle} ({pair.how})" for pair in result.assumed]
     lists.append(("assumed, as names differ", pairs))
+    odd = [f"{name_of(layer)} ({n} values)" for layer in result.layers if (n := layer.not_finite)]
+    lists.append(("NaN or infinite, alike on both sides", odd))
     lists.append(("never called, nothing is said of them", list(result.never_called)))
     shown_lists = [_some(title, items, most) for title, items in lists if items]
     notes = [Text(note, "dim") for note in [*_floors(result), *result.notes]]

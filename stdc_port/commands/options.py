@@ -18,6 +18,8 @@ from converters.command_line import (
     show,
     write_json,
 )
+from converters.frameworks import require_recent
+from stdc_port.training.processor import use_wide_vectors
 from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
@@ -129,14 +131,21 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(*needed: str) -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.
 
-    A training that was asked to end, and has saved its state, ends well.
+    A training that was asked to end, and has saved its state, ends well. Before Paddle's first
+    product its library is told what the processor can do.
+
+    Args:
+        needed: frameworks that are loaded, and refused before that if they are too old; paddle
+            where none is named.
     """
+    use_wide_vectors()
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
+        require_recent(*needed or ("paddle",))
         try:
             yield
         except StoppedError as stopped:

@@ -49,7 +49,7 @@ def test_a_report_is_as_the_schema_says(source: Path, tmp_path: Path, shards: st
     content = json.loads(json.dumps(report.to_json()))
     assert complaints(content) == []
     assert set(content["counts"]) == {"copy", "rename", "transpose", "drop"}
-    assert list(content["nonfinite"]) == ["fc.bias"]
+    assert list(content["special_values"]) == ["fc.bias"]
 
 
 def test_the_schema_is_valid_and_sees_what_is_missing_or_new(source: Path, tmp_path: Path) -> None:

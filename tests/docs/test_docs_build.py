@@ -13,17 +13,29 @@ ROOT = Path(__file__).parents[2]
 READMES = sorted(ROOT.glob("*.md"))
 
 
+def pages() -> list[str]:
+    """The pages of the site: of every text, and of the notebook."""
+    docs = ROOT / "docs"
+    return sorted(
+        path.with_suffix(".md").name for path in (*docs.glob("*.md"), *docs.glob("*.ipynb"))
+    )
+
+
 def test_the_documents_build_and_their_links_lead_somewhere(tmp_path: Path) -> None:
     build(load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site")))
-    written = {path.stem for path in (ROOT / "docs").glob("*.md")}
-    assert {path.parent.name for path in (tmp_path / "site").glob("*/index.html")} >= written
+    assert {path.parent.name for path in (tmp_path / "site").glob("*/index.html")} >= {
+        Path(name).stem for name in pages()
+    }
+    tour = (tmp_path / "site/tour/index.html").read_text("utf-8")
+    assert "first divergence: features.2.skip" in tour
+    assert 'src="../pictures/tour.png"' in tour
 
 
 def test_every_page_is_in_the_navigation() -> None:
     named = re.findall(
         r"^  - .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE
     )
-    assert sorted(named) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert sorted(named) == pages()
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)

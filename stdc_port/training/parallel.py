@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,8 @@ class Group(Processes):
         except ElsewhereError:
             raise
         except Exception as error:
-            self._exchange(str(error) or type(error).__name__, None, own=True)
+            with suppress(ElsewhereError):  # whoever is gone needs no reason
+                self._exchange(str(error) or type(error).__name__, None, own=True)
             raise
 
     def require_same(self, what: str, fact: Callable[[], Any]) -> None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from converters.command_line import write_json
+from converters.files import write_text
 from stdc_port.training.batches import Batch, TrainingSet, training_set
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.groups import Group
@@ -154,8 +154,9 @@ class Trainer:
         same("first weights", lambda: digest(network_arrays(self.network), ""))
         if self._processes.first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / RECIPE, self.recipe.to_json())
-            write_json(self.folder / ORIGIN, self.initialisation.to_json())
+            for name, content in ((RECIPE, self.recipe), (ORIGIN, self.initialisation)):
+                text = json.dumps(content.to_json(), indent=1)
+                write_text(self.folder / name, text + "\n")
         self.log.begin(self.iteration)
 
     def _loop(

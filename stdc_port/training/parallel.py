@@ -86,11 +86,21 @@ class Group(Processes):
     """One of several that a launcher started: over NCCL on GPUs, over gloo on CPUs."""
 
     def __init__(self) -> None:
-        """Find the others by what the launcher left in the environment."""
+        """Find the others by what the launcher left in the environment.
+
+        Raises:
+            InputError: that is not all there, or they do not answer.
+        """
         from paddle import distributed
 
         self._paddle = distributed
-        distributed.init_parallel_env()  # takes this process's device, too
+        try:
+            distributed.init_parallel_env()  # takes this process's device, too
+        except (ValueError, RuntimeError, OSError) as error:
+            raise InputError(
+                f"cannot join the {count_started()} processes that train together ({error}); "
+                "start them by python -m paddle.distributed.launch"
+            ) from error
         self.rank, self.count = distributed.get_rank(), distributed.get_world_size()
 
     def gather(self, value: Any) -> list[Any]:

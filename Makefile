@@ -44,9 +44,8 @@ test: lint ## lint and all tests
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
 
-faults: $(READY) ## kill convert and parity 100 times with each of three signals
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py convert $(KILLS)
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py parity $(KILLS)
+faults: $(READY) ## kill convert, parity and training 100 times with each of three signals
+	PYTHONPATH=. $(BIN)/python -W ignore tests/faults/kills.py $(KILLS) --jobs 2
 
 demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
 	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)

@@ -128,10 +128,10 @@ def test_neither_rich_nor_a_framework_is_loaded_until_something_is_shown(tmp_pat
 def test_every_result_that_a_terminal_shows_is_shown_by_a_notebook() -> None:
     from stdc_port.export.compare import Export
     from stdc_port.export.latency import Latency
-    from stdc_port.training import ablation, metrics, pipeline, prediction
+    from stdc_port.training import ablation, metrics, parts, pipeline, prediction
 
     results = [Export, Latency, ablation.Ablation, metrics.Evaluation]
-    results += [pipeline.Outcome, prediction.Predicted]
+    results += [parts.Part, pipeline.Outcome, prediction.Predicted]
     assert [one.__name__ for one in results if not issubclass(one, Shown)] == []
 
 

@@ -17,7 +17,7 @@ from converters.background import Background, digest_of
 from converters.dtypes import DType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LazyTensor:
     """A tensor of a file, read when asked for.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorFacts:
     """One key of a checkpoint.
 

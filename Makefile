@@ -16,7 +16,7 @@ ARGS       ?=
 FUZZ       ?= 100000
 KILLS      ?= 100
 
-.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour docs-api clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,9 +44,8 @@ test: lint ## lint and all tests
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
 
-faults: $(READY) ## kill convert and parity 100 times with each of three signals
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py convert $(KILLS)
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py parity $(KILLS)
+faults: $(READY) ## kill convert, parity and training 100 times with each of three signals
+	PYTHONPATH=. $(BIN)/python -W ignore tests/faults/kills.py $(KILLS) --jobs 2
 
 demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
 	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)
@@ -73,6 +72,9 @@ docs-traps: $(READY) ## measure the catalogue of traps and write docs/traps.md a
 
 docs-tour: $(READY) ## run docs/tour.ipynb and store what it shows
 	PYTHONPATH=. $(BIN)/python docs/tools/store_tour.py
+
+docs-api: $(READY) ## list the public names in docs/api.md
+	PYTHONPATH=. $(BIN)/python docs/tools/api_page.py
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

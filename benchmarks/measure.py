@@ -44,10 +44,12 @@ class Job:
         command: its words.
         output: the file that it writes. It is removed beforehand: whoever replaces a file as a
             whole would otherwise pay for the old one's removal, who overwrites it would not.
+        folder: where it runs; here if None.
     """
 
     command: Sequence[str]
     output: Path | None = None
+    folder: Path | None = None
 
 
 def run_once(job: Job) -> Cost:
@@ -61,7 +63,9 @@ def run_once(job: Job) -> Cost:
         job.output.unlink(missing_ok=True)
     start = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=user())
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=user(), cwd=job.folder
+        )
         sampler = Sampler(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start

@@ -75,4 +75,10 @@ SECTIONS: tuple[Section, ...] = (
         "Bugs planted in ports (`python -m benchmarks.port_bugs`)",
         module="benchmarks.port_bugs.matrix",
     ),
+    Section(
+        "padiff",
+        "The parity harness, beside PaDiff on the same pair",
+        module="benchmarks.padiff.cost",
+    ),
+    Section("padiff_bugs", "The same bugs, given to PaDiff, too", module="benchmarks.padiff.bugs"),
 )

@@ -15,6 +15,10 @@ import numpy as np
 
 from converters.background import Background, digest_of
 from converters.dtypes import DType
+from converters.errors import InputError, brief
+
+# Of an array of numpy, before its second version; no layer's weight has nearly as many.
+MAX_DIMENSIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,20 @@ class Checkpoint(Mapping[str, LazyTensor]):
     hashing: Background[str] | None = field(default=None, repr=False, compare=False)
     others: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that no array has, though they may ask for no bytes at all.
+
+        Raises:
+            InputError: naming the tensor.
+        """
+        for key, tensor in self.tensors.items():
+            if not _has_array(tensor):
+                raise InputError(
+                    f"{self.path}: tensor {brief(key)} has the shape {brief(tensor.shape)}, and no "
+                    f"array may: at most {MAX_DIMENSIONS} dimensions and 2^63 bytes, empty or not; "
+                    "the file is damaged or made to mislead"
+                )
 
     def __getitem__(self, key: str) -> LazyTensor:
         """Return one tensor."""
@@ -153,3 +171,9 @@ def release_pages(data: memoryview) -> None:
     """Give the pages of a mapped file back to the system, where it knows how to take them."""
     if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         data.obj.madvise(mmap.MADV_DONTNEED)
+
+
+def _has_array(tensor: LazyTensor) -> bool:
+    """Tell whether an array can have a tensor's shape; sizes of 0 do not count, as in numpy."""
+    room = math.prod(size for size in tensor.shape if size) * tensor.type.itemsize
+    return len(tensor.shape) <= MAX_DIMENSIONS and room < 2**63

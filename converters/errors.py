@@ -8,12 +8,21 @@ from collections.abc import Sequence
 from converters.few import in_few
 
 _LONGEST = 400
+# Of any line of a message, which holds a path besides a name.
+_LONGEST_LINE = 900
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
 class ConverterError(Exception):
-    """Base of all errors of this package; its text is meant for the user as it stands."""
+    """Base of all errors of this package; its text is meant for the user as it stands.
+
+    Lines that no one could read, as a name of a file may make them, lose their middle.
+    """
+
+    def __init__(self, message: str) -> None:
+        lines = message.split("\n")
+        super().__init__("\n".join(shortened(line, _LONGEST_LINE) for line in lines))
 
 
 class InputError(ConverterError):
@@ -35,11 +44,11 @@ class RefusedError(ConverterError):
         super().__init__("\n".join([*lines, mend] if mend else lines))
 
 
-def shortened(line: str) -> str:
+def shortened(line: str, longest: int = _LONGEST) -> str:
     """Return a line without its middle if it is too long to be read, as some names make it."""
-    if len(line) <= _LONGEST:
+    if len(line) <= longest:
         return line
-    return f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]} ({len(line)} characters)"
+    return f"{line[: longest // 2]} … {line[-longest // 2 :]} ({len(line)} characters)"
 
 
 def brief(value: object) -> str:

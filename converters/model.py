@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.frameworks import require_recent
 from converters.layouts.network import framework_of
 
 MEND = "expected pkg.mod:factory or pkg.mod:factory(name=value, ...)"
@@ -23,7 +24,8 @@ def build_model(text: str, framework: str | None = None) -> Any:
         framework: whose network it must be, None for either.
 
     Raises:
-        InputError: there is no such factory, it fails, or gives something else.
+        InputError: there is no such factory, it fails, or gives something else; or a framework is
+            too old.
     """
     where, name, options = parsed(text)
     here = str(Path.cwd())
@@ -35,6 +37,9 @@ def build_model(text: str, framework: str | None = None) -> Any:
             warnings.filterwarnings("ignore", message="No ccache found")
             factory = getattr(importlib.import_module(where), name, None)
     except Exception as error:
+        require_recent(
+            "torch", "paddle"
+        )  # of what fails with an old one that is the likeliest cause
         what = f"{type(error).__name__}: {error}"
         how = "; run where it lies, or name its folder in PYTHONPATH"
         how = how if isinstance(error, ModuleNotFoundError) else ""

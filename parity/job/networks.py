@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.frameworks import require_recent
 from parity.backends import backend_of, require
 from parity.job.request import JobError
 
@@ -41,7 +42,9 @@ def need(*frameworks: Framework) -> None:
 
     Raises:
         JobError: One is not installed.
+        InputError: One is too old.
     """
+    require_recent(*frameworks)
     try:
         with warnings.catch_warnings():
             # Paddle warns of a missing compiler cache; nobody here compiles anything.
@@ -123,5 +126,8 @@ def move(network: Any, device: str) -> Any:
     try:
         moved = network.to(place)
     except Exception as error:
-        raise JobError(f"--device {device}: {framework} cannot use it: {_short(error)}") from error
+        raise JobError(
+            f"--device {device}: {framework} cannot use it: {_short(error)}; leave it out to run "
+            f"on the CPU, or install {framework}'s build for it"
+        ) from error
     return network if moved is None else moved

@@ -18,9 +18,12 @@ from converters.command_line import (
     show,
     write_json,
 )
+from converters.frameworks import require_recent
+from stdc_port.training.processor import use_wide_vectors
 from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
+    from stdc_port.training.parts import Part
     from stdc_port.training.recipe import Recipe
 
 PATH: Any = click.Path(path_type=Path)
@@ -129,20 +132,37 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(*needed: str) -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.
 
-    A training that was asked to end, and has saved its state, ends well.
+    A training that was asked to end, and has saved its state, ends well. Before Paddle's first
+    product its library is told what the processor can do.
+
+    Args:
+        needed: frameworks that are loaded, and refused before that if they are too old; paddle
+            where none is named.
     """
+    use_wide_vectors()
     with warnings.catch_warnings(), errors_as_exit_codes():
         for remark in ("No ccache found", "When training, we now always track"):
             warnings.filterwarnings("ignore", message=remark)
+        require_recent(*needed or ("paddle",))
         try:
             yield
         except StoppedError as stopped:
             click.echo(str(stopped), err=True)
             code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
             raise SystemExit(code) from None
+
+
+def write_figures(folder: Path, part: Part) -> None:
+    """Write evaluation.json, confusion.csv and confusion.png into a folder, made if need be."""
+    from stdc_port.training import confusion
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "evaluation.json", part.to_json())
+    confusion.write_csv(folder / "confusion.csv", part.evaluation)
+    confusion.draw(folder / "confusion.png", part.evaluation)
 
 
 def show_result(result: Any, json_path: Path | None, *, quiet: bool) -> None:

@@ -29,7 +29,7 @@ def pretrain_command(
     It is saved in the authors' file layout. It stands in for their ImageNet checkpoint in the
     demo, and knows nothing but generated scenes.
     """
-    with told():
+    with told("torch"):
         from stdc_port.training.pretrain import PretrainPlan, pretrain
 
         plan = PretrainPlan(seed=seed, **({"iterations": iterations} if iterations else {}))

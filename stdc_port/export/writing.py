@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from converters import InputError
-from converters.files import temporary_beside
+from converters.files import put_folder_in_place, temporary_beside
 from stdc_port.export.compare import Export, compare
 from stdc_port.export.folding import Reduction
 from stdc_port.export.formats import FORMATS, Exported, possible
@@ -121,9 +120,7 @@ def export(
         if result:
             note = json.dumps(result.to_json(), indent=1)
             (stage / NOTE).write_text(note + "\n", encoding="utf-8")
-            if output.exists():
-                shutil.rmtree(output)
-            stage.replace(output)
+            put_folder_in_place(locked, output)
     return result
 
 

@@ -1,7 +1,7 @@
 """Batches as a function of the iteration, prepared ahead by threads.
 
-Threads, not forked processes: Pillow releases the interpreter while it decodes and resizes, and a
-forked worker would hang once torch has run in its parent.
+Threads, not processes: decoders, resize and numpy let go of the interpreter, which is held for a
+tenth of a picture's time; and a forked worker would hang once torch has run in its parent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from stdc_port.training.cityscapes import Pair, train_ids
 from stdc_port.training.decoded import PairReader
 from stdc_port.training.recipe import Recipe
 
+Sample = tuple[Floats, NDArray[np.uint8]]
 _AHEAD = 3
 
 
@@ -77,9 +78,7 @@ class TrainingSet:
 
     def batch(self, iteration: int) -> Batch:
         """The batch of an iteration: the same one whenever it is asked for."""
-        samples = [self._sample(*sample) for sample in self.plan.samples_of(iteration)]
-        images, labels = zip(*samples, strict=True)
-        return Batch(np.stack(images), np.stack(labels).astype(np.int64))
+        return _stacked([self._sample(*sample) for sample in self.plan.samples_of(iteration)])
 
     def names_of(self, iteration: int) -> list[str]:
         """Names of the pictures of an iteration, in the batch's order."""
@@ -91,24 +90,34 @@ class TrainingSet:
         return f"{len(self.pairs)} pictures, {sha256(names.encode()).hexdigest()[:16]}"
 
     def batches(self, first: int, last: int, *, threads: int) -> Iterator[Batch]:
-        """The batches of iterations first … last − 1, prepared ahead."""
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
+        """The batches of iterations first … last − 1, prepared ahead, each by all threads."""
+        with ThreadPoolExecutor(max(threads, 1)) as readers, ThreadPoolExecutor(1) as stacker:
             waiting: deque[Future[Batch]] = deque()
             try:
                 for iteration in range(first, last):
                     while len(waiting) < _AHEAD and iteration + len(waiting) < last:
-                        waiting.append(pool.submit(self.batch, iteration + len(waiting)))
+                        samples = self.plan.samples_of(iteration + len(waiting))
+                        begun = [readers.submit(self._sample, *sample) for sample in samples]
+                        waiting.append(stacker.submit(_gathered, begun))
                     yield waiting.popleft().result()
             finally:
-                for future in waiting:
-                    future.cancel()
+                readers.shutdown(cancel_futures=True)
 
-    def _sample(self, epoch: int, index: int) -> tuple[Floats, NDArray[np.uint8]]:
+    def _sample(self, epoch: int, index: int) -> Sample:
         pair = self.pairs[index]
         rng = sample_rng(self.plan.seed, epoch, index)
         image, values = self.reader.read(pair)
         image, values = self.augmentation.apply(image, values, rng)
         return self.normalisation.apply(image), train_ids(pair, values)
+
+
+def _gathered(samples: Sequence[Future[Sample]]) -> Batch:
+    return _stacked([sample.result() for sample in samples])
+
+
+def _stacked(samples: Sequence[Sample]) -> Batch:
+    images, labels = zip(*samples, strict=True)
+    return Batch(np.stack(images), np.stack(labels).astype(np.int64))
 
 
 def training_set(recipe: Recipe, pairs: Sequence[Pair]) -> TrainingSet:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
+from converters.files import write_text
 from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
@@ -170,7 +171,7 @@ def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path)
             f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
 
 
 def _made(
@@ -256,7 +257,7 @@ def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, qu
         raise RefusedError("parity does not hold, nothing was trained", [f"see {verdict}"])
     if code:
         raise InputError(f"parity could not be checked (exit code {code}); see above")
-    proof.write_text(json.dumps(key), encoding="utf-8")
+    write_text(proof, json.dumps(key))
 
 
 def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> bool:
@@ -270,7 +271,7 @@ def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> 
         return True
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints.clear()
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
     return False
 
 

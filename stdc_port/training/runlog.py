@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import temporary_beside
+from converters.files import write_text
 from stdc_port.training.boards import Board, boards
 from stdc_port.training.metrics import Evaluation
 
@@ -62,9 +62,7 @@ class RunLog:
         """Take out what a killed process logged after the checkpoint that is gone on from."""
         lines = read_log(self._path)
         kept = [json.dumps(line) + "\n" for line in lines if line["iteration"] < iteration]
-        with temporary_beside(self._path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
-            temporary.replace(self._path)
+        write_text(self._path, "".join(kept))
         self._boards = boards(self._path.parent, iteration)
 
     def end(self) -> None:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from stdc_port.training.learner import Learner
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.state import (
@@ -77,9 +79,10 @@ def restore(state: TrainingState, learner: Learner) -> Progress:
 
 
 def _velocity(learner: Learner) -> Arrays:
+    """Momentum by path; from the first step on Paddle has tensors, before it what it was given."""
     raw = learner.optimizer.state_dict()
     return {
-        path: raw[key].numpy()
+        path: np.array(raw[key])
         for path, parameter in learner.trained.items()
         if (key := _velocity_key(parameter)) in raw
     }

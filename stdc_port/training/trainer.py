@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from converters.files import write_text
 from stdc_port.training.batches import Batch, TrainingSet, training_set
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.groups import Group
@@ -141,7 +142,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, content in ((RECIPE, self.recipe), ("initialisation.json", self.initialisation)):
             text = json.dumps(content.to_json(), indent=1)
-            (self.folder / name).write_text(text + "\n", encoding="utf-8")
+            write_text(self.folder / name, text + "\n")
         self.log.begin(self.iteration)
 
     def _loop(

@@ -1,6 +1,9 @@
 """Damage at random places: right tensors or a refusal in one line, never a wrong tensor."""
 
+import json
+import math
 import random
+import struct
 import zipfile
 from pathlib import Path
 
@@ -111,3 +114,35 @@ def test_a_big_endian_file(tmp_path, zipped_, monkeypatch):
         torch.save(STATE, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
         monkeypatch.undo()
     assert "big-endian" in refusal(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("shape", [(0, 2**62), (2**31, 0, 2**31), (0, 2**64), (1,) * 33])
+def test_a_shape_that_no_array_has_is_refused(tmp_path, shape):
+    path = tmp_path / "a.safetensors"
+    size = 4 * math.prod(shape)
+    entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}
+    header = json.dumps({"layer.weight": entry}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * size)
+    assert "layer.weight" in refusal(path)
+
+
+def test_torch_files_with_empty_tensors_of_enormous_size_are_refused(tmp_path):
+    torch.save({"weight": torch.empty(0, 2**62)}, tmp_path / "a.pth")
+    assert "weight" in refusal(tmp_path / "a.pth")
+
+
+def test_an_empty_tensor_is_read(tmp_path):
+    torch.save({"weight": torch.empty(0, 2**32)}, tmp_path / "a.pth")
+    assert read_all(tmp_path / "a.pth") == {"weight": b""}
+
+
+@pytest.mark.parametrize("kind", ["key", "global"])
+def test_a_name_of_any_length_leaves_a_line_that_can_be_read(tmp_path, kind):
+    if kind == "key":
+        path, name = tmp_path / "a.safetensors", "k" * 10_000
+        header = json.dumps({name: {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}).encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 4)
+    else:
+        path = tmp_path / "a.pdparams"
+        path.write_bytes(b"\x80\x02cos\n" + b"n" * 10_000 + b"\n.")
+    assert len(refusal(path)) < 1000

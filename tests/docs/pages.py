@@ -1,26 +1,29 @@
 """The code blocks of a page, and running them.
 
 Fenced blocks are taken by their language: `python` is executed, `console` are commands (`$ `) with
-what they print, `toml` and `json` are parsed, `diff` edits a file. A comment above a block says
-more: `<!-- file: net.py -->` writes it, `<!-- file: b.py from a.py -->` applies a diff,
-`<!-- not run: why -->` leaves it alone.
+what they print, `bash` is given to bash, `toml` and `json` are parsed, `diff` edits a file. A
+comment above a block says more: `<!-- file: net.py -->` writes it, `<!-- file: b.py from a.py -->`
+applies a diff, `<!-- not run: why -->` has its command lines read by the
+real commands and no more, `<!-- stand-in: FILE -->` has the commands run on a file of our own.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import click
 from click.testing import CliRunner, Result
 
 from converters.cli import main as convert
 from parity.cli import main as parity
 from stdc_port.cli import main as seg
-
-if TYPE_CHECKING:
-    import click
 
 FENCE = re.compile(
     r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -32,6 +35,8 @@ COMMANDS: dict[str, click.Command] = {
     "stdc-seg": seg,
 }
 LEFT_OUT = "[…]"
+# A row of a table of layers: which of those that pass are the worst, the weights decide.
+ROW = re.compile(r"^\S+ .*\de-\d\d .*match$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,23 @@ class Block:
     def not_run(self) -> str:
         """Why it is not run, '' if it is."""
         return self.said.partition("not run: ")[2]
+
+    @property
+    def stand_in(self) -> str:
+        """The file that the page's reader has and the tests have not, '' if there is none."""
+        return self.said.removeprefix("stand-in: ") if self.said.startswith("stand-in: ") else ""
+
+
+def stand_in(path: Path) -> None:
+    """Write what the authors publish, with other weights: the same keys, wrapper and format."""
+    import torch
+
+    from stdc_port import torch_nets
+
+    torch.manual_seed(813)
+    weights = torch_nets.build("stdc1").state_dict()
+    content = {"epoch": 1, "state_dict": weights, "best_top1": 0.943359375}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
 
 
 def blocks(page: str) -> list[Block]:
@@ -105,8 +127,16 @@ def run(block: Block, folder: Any, names: dict[str, Any]) -> list[str]:
     if block.language == "python":
         exec(compile(block.text, "page", "exec"), names)  # noqa: S102 - the page is our own
         return []
+    if block.language == "bash":
+        return run_bash(block.text, folder)
     assert block.language == "console", f"a {block.language} block that nothing runs"
-    return [wrong for command, shown in transcript(block) for wrong in tried(command, shown)]
+    if block.stand_in:
+        stand_in(folder / block.stand_in)
+    return [
+        wrong
+        for command, shown in transcript(block)
+        for wrong in tried(command, ROW.sub(LEFT_OUT, shown) if block.stand_in else shown)
+    ]
 
 
 def tried(command: str, shown: str) -> list[str]:
@@ -115,3 +145,13 @@ def tried(command: str, shown: str) -> list[str]:
     if result.exit_code not in (0, 1):
         return [f"$ {command}: exit code {result.exit_code}: {result.output}"]
     return [f"$ {command} did not print: {part}\nbut: {result.output}" for part in lost]
+
+
+def run_bash(text: str, folder: Any) -> list[str]:
+    """Run a block as a shell would that has the commands on its path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S603
+        ["bash", "-euo", "pipefail", "-c", text],  # noqa: S607
+        cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return [done.stderr] if done.returncode else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,13 @@ import numpy as np
 import pages
 import pytest
 from safetensors.numpy import save_file
+
+from converters import frameworks
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 torch = pytest.importorskip("torch")
 
@@ -36,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "cut.pth").write_bytes(whole[: len(whole) // 2])
     torch.manual_seed(0)
     torch.save(torch_nets.build("stdc1").state_dict(), root / "stdc1.pth")
+    torch.save(torch_nets.build("stdc1-seg").state_dict(), root / "seg.pth")
     (root / "there.pdparams").write_bytes(b"mine")
     return root
 
@@ -71,6 +80,23 @@ MISTAKES = {
         "leftImg8bit_trainvaltest.zip",
     ),
     "unknown recipe": ("stdc-seg finetune --data folder --scratch -o run --recipe stdc9", "there"),
+    "wrong dataset folder, evaluation": (
+        "stdc-seg evaluate --weights stdc1.pth --data .",
+        "missing folder leftImg8bit/val",
+    ),
+    "wrong variant": ("stdc-convert seg.pth --variant paddleseg", "leave out --variant paddleseg"),
+    "wrong image size, export": (
+        "stdc-seg export --weights stdc1.pth -o out --size 16x16",
+        "at least 32, as 512x256",
+    ),
+    "no GPU, torch": (
+        "stdc-parity dump stdc1.pth --framework torch --device gpu --size 32x32 -o dump.npz",
+        "leave it out to run on the CPU, or install torch's build for it",
+    ),
+    "no GPU, paddle": (
+        "stdc-parity dump stdc1.pth --framework paddle --device gpu --size 32x32 -o dump.npz",
+        "leave it out to run on the CPU, or install paddle's build for it",
+    ),
     "no pictures": ("stdc-seg predict folder --weights stdc1.pth -o seen", "no picture"),
 }
 
@@ -89,15 +115,94 @@ def test_the_message_says_what_to_do_next(
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("missing", ["torch", "paddle"])
+# What each command is that loads Paddle, or only looks at what it brings.
+WITH_PADDLE = (
+    "stdc-convert net.safetensors --model paddle.no.such:net",
+    "stdc-parity --arch stdc1 --size 32x32",
+    "stdc-parity dump --arch stdc1 --framework paddle --size 32x32 -o dump.npz",
+    "stdc-parity traps bn-momentum",
+    "stdc-seg cityscapes -o run",
+    "stdc-seg finetune --data folder --scratch -o run",
+    "stdc-seg evaluate --weights seg.pth --data folder",
+    "stdc-seg predict folder --weights seg.pth -o seen",
+    "stdc-seg export --weights seg.pth -o out",
+    "stdc-seg bench out",
+    "stdc-seg ablation -o run",
+)
+
+
+@pytest.fixture
+def old_paddle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paddle 2.4 in front of the installed one, as its package tells the version."""
+    (tmp_path / "paddlepaddle-2.4.2.dist-info").mkdir()
+    note = tmp_path / "paddlepaddle-2.4.2.dist-info/METADATA"
+    note.write_text("Metadata-Version: 2.1\nName: paddlepaddle\nVersion: 2.4.2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize("command", WITH_PADDLE)
+@pytest.mark.usefixtures("old_paddle")
+def test_an_old_paddle_is_named_with_the_one_that_is_needed(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    before = sorted(folder.iterdir())
+    result = pages.invoke(command)
+    assert result.exit_code == 2
+    told = "paddle 2.4.2 is installed, 2.6 or newer is needed; run: pip install --upgrade"
+    assert told in " ".join(result.output.split())
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.usefixtures("old_paddle")
+def test_what_needs_no_paddle_runs_beside_an_old_one(folder: Path, tmp_path: Path) -> None:
+    source = folder / "stdc1.pth"
+    assert pages.invoke(f"stdc-convert {source} -o {tmp_path}/out.pdparams").exit_code == 0
+    dump = f"stdc-parity dump {source} --framework torch --size 32x32 -o {tmp_path}/t.npz"
+    assert pages.invoke(dump).exit_code == 0
+
+
+def test_the_oldest_versions_are_those_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    named = project["project"]["optional-dependencies"]["cpu"]
+    for framework, version in frameworks.OLDEST.items():
+        assert f"{frameworks.DISTRIBUTIONS[framework][0]}>={version}" in named
+        frameworks.require_recent(framework)
+
+
+# What is missing, and a command that needs it.
+MISSING = [
+    ("torch", "stdc-parity --arch stdc1 --size 32x32"),
+    ("paddle", "stdc-parity --arch stdc1 --size 32x32"),
+    ("paddle", "stdc-parity dump --arch stdc1 --framework paddle -o dump.npz"),
+    ("paddle", "stdc-parity traps bn-momentum"),
+    ("torch", "stdc-parity traps bn-momentum"),
+]
+
+
+@pytest.mark.parametrize(("missing", "command"), MISSING)
 def test_with_one_framework_alone_the_other_is_named(
-    missing: str, monkeypatch: pytest.MonkeyPatch
+    missing: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    result = pages.invoke("stdc-parity --arch stdc1 --size 32x32")
+    result = pages.invoke(command)
     assert result.exit_code == 2
-    assert missing in result.output
+    assert f"{missing} cannot be imported" in result.output
+    assert "install this package with its extra 'cpu'" in result.output
     assert "Traceback" not in result.output
+
+
+def test_seg_without_paddle_names_the_extra() -> None:
+    """In a process of its own, where nothing has loaded Paddle before."""
+    code = (
+        "import sys; sys.modules['paddle'] = None\n"
+        "from stdc_port.cli import main\n"
+        "main(['evaluate', '--weights', 'w.pdparams', '--data', 'd'])"
+    )
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2, done.stderr
+    assert "paddle is not installed; run: pip install 'stdc-port[cpu,train]'" in done.stderr
 
 
 def every_command() -> list[tuple[str, click.Command]]:
@@ -131,13 +236,3 @@ def test_shells_can_complete(name: str, shell: str) -> None:
     offered = {item.value for item in completion.get_completions([], "--")}
     offered |= {item.value for item in completion.get_completions([], "")}
     assert offered & {"--help", "inspect", "diff", "finetune"}
-
-
-@pytest.mark.parametrize("asked", [{}, {"NO_COLOR": "1"}])
-def test_no_colours_where_there_is_no_terminal(
-    asked: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder)
-    for name, value in asked.items():
-        monkeypatch.setenv(name, value)
-    assert "\x1b" not in pages.invoke("stdc-convert stdc1.pth --dry-run").output

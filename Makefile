@@ -7,10 +7,11 @@ EXTRA   ?= cpu
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready-$(EXTRA)
 
-# make finetune-cityscapes CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 OUTPUT=dir
+# make finetune-cityscapes CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 OUTPUT=dir DEVICES=0,1,2
 CITYSCAPES ?=
 WEIGHTS    ?=
 MODEL      ?= stdc1
+DEVICES    ?=
 OUTPUT     ?= runs/cityscapes
 ARGS       ?=
 FUZZ       ?= 100000
@@ -53,9 +54,10 @@ demo: $(READY) ## the whole path on generated data: train in torch, convert, pro
 parity: $(READY) ## prove the four networks equal in both frameworks, layer by layer
 	@for arch in stdc1 stdc2 stdc1-seg stdc2-seg; do $(BIN)/stdc-parity --arch $$arch $(ARGS) || exit $$?; done
 
-finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2
+finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 DEVICES=0,1,2
 	$(BIN)/stdc-seg cityscapes --output $(OUTPUT) --model $(MODEL) \
-	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
+	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+	  $(if $(DEVICES),--devices '$(DEVICES)') $(ARGS)
 
 ablation: $(READY) ## fine-tune from converted weights and from scratch: three seeds each, mean, spread, one plot
 	$(BIN)/stdc-seg ablation --output runs/ablation --set train.iterations=120 $(ARGS)

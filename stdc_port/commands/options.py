@@ -131,6 +131,14 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
     return int(width), int(height)
 
 
+def device_numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Read ``--devices``: numbers, none of them twice."""
+    numbers = tuple((value or "").replace(" ", "").split(",")) if value else ()
+    if not all(number.isdecimal() for number in numbers) or len(set(numbers)) < len(numbers):
+        raise click.BadParameter(f"{value!r}: expected different whole numbers, as 0,1,2")
+    return numbers
+
+
 @contextmanager
 def told(*needed: str) -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.

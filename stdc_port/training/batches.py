@@ -19,6 +19,7 @@ from converters.errors import InputError
 from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
 from stdc_port.training.cityscapes import Pair, train_ids
 from stdc_port.training.decoded import PairReader
+from stdc_port.training.parallel import ALONE, Processes
 from stdc_port.training.recipe import Recipe
 
 Sample = tuple[Floats, NDArray[np.uint8]]
@@ -39,13 +40,15 @@ class BatchPlan:
 
     Attributes:
         samples: size of the set.
-        batch_size: samples an iteration.
+        batch_size: samples an iteration, over all processes.
         seed: of order and augmentation.
+        processes: that divide every batch among them.
     """
 
     samples: int
     batch_size: int
     seed: int
+    processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         """Refuse a set that is smaller than a batch.
@@ -59,11 +62,12 @@ class BatchPlan:
             )
 
     def samples_of(self, iteration: int) -> list[tuple[int, int]]:
-        """(epoch, index) of every sample of an iteration, which counts from 0."""
+        """(epoch, index) of this process's samples of an iteration, which counts from 0."""
         epoch, batch = divmod(iteration, self.samples // self.batch_size)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples)
         start = batch * self.batch_size
-        return [(epoch, int(index)) for index in order[start : start + self.batch_size]]
+        whole = order[start : start + self.batch_size]
+        return [(epoch, int(index)) for index in whole[self.processes.portion(self.batch_size)]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,15 +124,19 @@ def _stacked(samples: Sequence[Sample]) -> Batch:
     return Batch(np.stack(images), np.stack(labels).astype(np.int64))
 
 
-def training_set(recipe: Recipe, pairs: Sequence[Pair]) -> TrainingSet:
-    """The batches that a recipe makes of some pairs.
+def training_set(
+    recipe: Recipe, pairs: Sequence[Pair], processes: Processes = ALONE
+) -> TrainingSet:
+    """The batches that a recipe makes of some pairs, or this process's part of each.
 
     Raises:
         InputError: the set is smaller than a batch, or there is no room to keep it decoded.
     """
     train, data = recipe.train, recipe.data
     try:
-        plan = BatchPlan(samples=len(pairs), batch_size=train.batch_size, seed=train.seed)
+        plan = BatchPlan(
+            samples=len(pairs), batch_size=train.batch_size, seed=train.seed, processes=processes
+        )
     except ValueError as error:
         raise InputError(f"{error}; set train.batch_size lower") from error
     reader = data.reader()

@@ -24,6 +24,9 @@ from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
 from stdc_port.training.jobs import EVALUATION, Resume, finetune
+from stdc_port.training.launch import finetune_on, has_gpus
+from stdc_port.training.parallel import require_alone
+from stdc_port.training.preflight import recipe_remarks
 from stdc_port.training.recipe import Recipe, differences
 from stdc_port.training.scenes import SceneSet, write_scenes
 
@@ -88,6 +91,7 @@ def run_pipeline(
     *,
     data: Path | None,
     weights: Path | None,
+    devices: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Outcome:
     """Run every step, those that are done already excepted.
@@ -97,13 +101,18 @@ def run_pipeline(
         output: folder of the run.
         data: a Cityscapes folder; None generates one.
         weights: a torch checkpoint; None trains a small one.
+        devices: numbers of the GPUs that train together; none for one process.
         quiet: print errors alone.
 
     Raises:
         InputError: data or checkpoint cannot be used.
         RefusedError: a tensor is unaccounted for, or parity does not hold.
     """
+    require_alone("stdc-seg cityscapes (its --devices are for several)")
     console = Console(stderr=True, quiet=quiet)
+    if devices:
+        console.print(_introduced(devices))
+        recipe_remarks(recipe, len(devices))  # refuses what they cannot divide among them
     if data is not None:  # say what is missing before anything long begins
         for split in SPLITS:
             find_pairs(data, split)
@@ -118,9 +127,12 @@ def run_pipeline(
     if resume:
         console.print("  this very training was begun before and goes on from its checkpoint")
     how: Resume = "must" if resume else "no"
-    result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
-    if not quiet:
-        Console().print(result)
+    if devices:
+        result = finetune_on(devices, recipe, data, folder, converted, resume=how, quiet=quiet)
+    else:
+        result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
+        if not quiet:
+            Console().print(result)
     outcome = Outcome(
         data,
         weights,
@@ -137,6 +149,16 @@ def run_pipeline(
     return outcome
 
 
+def _introduced(devices: tuple[str, ...]) -> str:
+    """Say where the training will be computed."""
+    if has_gpus():
+        return f"training on {len(devices)} GPUs, one process each: {', '.join(devices)}"
+    return (
+        "note: this build of Paddle computes on the CPU and has no devices to choose from; "
+        f"{len(devices)} processes train together over gloo, slower than one would"
+    )
+
+
 def prepare(
     output: Path, *, data: Path | None, converted: Path | None, quiet: bool
 ) -> tuple[Path, Path]:
@@ -145,6 +167,7 @@ def prepare(
     Returns:
         The Cityscapes folder and the converted file. What is made has been proven by parity.
     """
+    require_alone("this command")
     output.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True, quiet=quiet)
     if converted is not None:

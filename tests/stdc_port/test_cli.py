@@ -115,14 +115,26 @@ def test_the_resolved_recipe_is_shown() -> None:
     assert "give --data" in run("finetune", "--scratch").output
 
 
-def test_several_processes_are_refused(
+def test_several_processes_are_refused_where_one_has_to_do_it(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    for command in ("cityscapes", "ablation"):
+        result = run(command, "-o", tmp_path / "run")
+        assert result.exit_code == 2
+        assert "as 2 processes by a launcher; start it without" in result.output
     result = run("finetune", "--data", data, "-o", tmp_path / "run", "--scratch", *TINY)
     assert result.exit_code == 2
-    assert "one of 2 processes" in result.output
+    assert "cannot join the 2 processes" in result.output
+    assert "PADDLE_TRAINER_ID" in result.output
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("devices", ["0,0", "gpu", "0,,1"])
+def test_devices_are_numbers(devices: str) -> None:
+    result = run("cityscapes", "--devices", devices)
+    assert result.exit_code == 2
+    assert "expected different whole numbers" in result.output
 
 
 def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) -> None:

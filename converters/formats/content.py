@@ -17,7 +17,7 @@ from converters.dtypes import DType
 ROOM = 300 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Head:
     """A tensor to be written, without its elements.
 

@@ -7,16 +7,17 @@ EXTRA   ?= cpu
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready-$(EXTRA)
 
-# make finetune-cityscapes CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 OUTPUT=dir
+# make finetune-cityscapes CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 OUTPUT=dir DEVICES=0,1,2
 CITYSCAPES ?=
 WEIGHTS    ?=
 MODEL      ?= stdc1
+DEVICES    ?=
 OUTPUT     ?= runs/cityscapes
 ARGS       ?=
 FUZZ       ?= 100000
 KILLS      ?= 100
 
-.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour clean help
+.PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour docs-api clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,9 +45,8 @@ test: lint ## lint and all tests
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
 
-faults: $(READY) ## kill convert and parity 100 times with each of three signals
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py convert $(KILLS)
-	PYTHONPATH=. $(BIN)/python tests/faults/kills.py parity $(KILLS)
+faults: $(READY) ## kill convert, parity and training 100 times with each of three signals
+	PYTHONPATH=. $(BIN)/python -W ignore tests/faults/kills.py $(KILLS) --jobs 2
 
 demo: $(READY) ## the whole path on generated data: train in torch, convert, prove, fine-tune in Paddle
 	$(BIN)/stdc-seg cityscapes --output runs/demo $(ARGS)
@@ -54,9 +54,10 @@ demo: $(READY) ## the whole path on generated data: train in torch, convert, pro
 parity: $(READY) ## prove the four networks equal in both frameworks, layer by layer
 	@for arch in stdc1 stdc2 stdc1-seg stdc2-seg; do $(BIN)/stdc-parity --arch $$arch $(ARGS) || exit $$?; done
 
-finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2
+finetune-cityscapes: $(READY) ## the same on Cityscapes: CITYSCAPES=dir WEIGHTS=file MODEL=stdc1|stdc2 DEVICES=0,1,2
 	$(BIN)/stdc-seg cityscapes --output $(OUTPUT) --model $(MODEL) \
-	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
+	  $(if $(CITYSCAPES),--cityscapes '$(CITYSCAPES)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+	  $(if $(DEVICES),--devices '$(DEVICES)') $(ARGS)
 
 ablation: $(READY) ## fine-tune from converted weights and from scratch: three seeds each, mean, spread, one plot
 	$(BIN)/stdc-seg ablation --output runs/ablation --set train.iterations=120 $(ARGS)
@@ -73,6 +74,9 @@ docs-traps: $(READY) ## measure the catalogue of traps and write docs/traps.md a
 
 docs-tour: $(READY) ## run docs/tour.ipynb and store what it shows
 	PYTHONPATH=. $(BIN)/python docs/tools/store_tour.py
+
+docs-api: $(READY) ## list the public names in docs/api.md
+	PYTHONPATH=. $(BIN)/python docs/tools/api_page.py
 
 clean: ## remove what the targets made, the environment too
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -70,6 +70,7 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section("loader", "Training pictures, beside the authors' way (`benchmarks/plain_loader.py`)"),
     Section("training", "Training and evaluation"),
+    Section("exports", "One picture through each export"),
     Section(
         "port_bugs",
         "Bugs planted in ports (`python -m benchmarks.port_bugs`)",

@@ -6,9 +6,7 @@ import gc
 import io
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +16,11 @@ import click
 
 from converters.errors import ConverterError, InputError, RefusedError
 from converters.files import temporary_beside
+from converters.stopping import end_in_order
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
-# What a shell calls a command that was stopped, by Ctrl-C or by a signal to end.
-INTERRUPTED, TERMINATED = 130, 143
+# What a shell calls a command that was stopped by Ctrl-C.
+INTERRUPTED = 130
 # Which of the package's extras brings a module.
 EXTRA_OF = {
     "torch": "cpu,train",
@@ -124,8 +123,7 @@ def errors_as_exit_codes() -> Iterator[None]:
     Stopped from outside it ends in order, too: its temporary files are removed.
     """
     escape_what_cannot_be_shown()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    end_in_order()
     try:
         with interruptible():
             yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -62,6 +63,35 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
             raise InputError(f"{path}: not written ({error.strerror or error})") from error
 
 
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Yield a folder of one's own where the system keeps temporaries; it is gone afterwards.
+
+    What killed processes left there under the same name is removed first.
+
+    Args:
+        name: what the folder's name begins with.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    place = Path(tempfile.gettempdir()) / name
+    with ExitStack() as held:
+        remove_abandoned(place)
+        yield made_and_locked(place, held, folder=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that the file is there whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with temporary_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
 def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:
     """Return a new temporary; it is locked, and ``held`` removes it."""
     while True:
@@ -70,7 +100,7 @@ def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:
             continue
         # Before it is made: a signal may come between any two steps.
         held.callback(remove, temporary)
-        temporary.mkdir() if folder else temporary.touch(exist_ok=False)
+        temporary.mkdir(0o700) if folder else temporary.touch(exist_ok=False)
         held.enter_context(locked(temporary, wait=True))
         # Before it was locked another process may have taken it for abandoned.
         if temporary.exists():
@@ -84,8 +114,20 @@ def beginning(path: Path) -> str:
 
 def remove_abandoned(path: Path) -> None:
     """Remove a target's temporaries that no process holds."""
-    for temporary in named_like(path.parent, re.escape(beginning(path)) + r"[0-9a-f]{8}\.part"):
-        with locked(temporary, wait=False) as ours:
+    remove_unheld(path.parent, re.escape(beginning(path)) + r"[0-9a-f]{8}\.part")
+
+
+def remove_unheld(folder: Path, pattern: str = r"\..*\.[0-9a-f]{8}\.part") -> None:
+    """Remove a folder's temporaries that no process holds.
+
+    What belongs to another user and may not be removed stays.
+
+    Args:
+        folder: where they lie.
+        pattern: of their names; those of all targets unless given.
+    """
+    for temporary in named_like(folder, pattern):
+        with locked(temporary, wait=False) as ours, suppress(PermissionError):
             if ours:
                 remove(temporary)
 
@@ -162,6 +204,21 @@ def put_in_place(
         for name in names:
             move(stage / "new" / name, folder / name, undo)
         undo.pop_all()
+
+
+def put_folder_in_place(stage: Path, folder: Path) -> None:
+    """Give a finished folder its name; never lies there a part of what it takes the place of.
+
+    Args:
+        stage: a temporary folder beside it, which holds it as ``new``, and then what it replaced.
+        folder: the name.
+
+    Raises:
+        OSError: it could not be moved.
+    """
+    if folder.exists():
+        folder.replace(stage / "old")
+    (stage / "new").replace(folder)
 
 
 def move(path: Path, to: Path, undo: ExitStack) -> None:

@@ -9,10 +9,9 @@ before: it is that call's own error.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from converters.files import scratch_folder
 from parity.backends.autograd import autograd_of
 from parity.compare import tensor_error
 from parity.dump.spool import spooled
@@ -95,9 +94,9 @@ def _twin(passes: Passes, *, backward: bool) -> _Twin:
     there = replace(passes.live(moved, "float64"), inputs=nudged(passes.inputs, "float64"))
     started = passes.start("float64") if backward else None
     # One after the other: side by side, two torch networks would share torch's global switches.
-    with TemporaryDirectory(prefix="stdc-parity-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("stdc-parity") as folder:
         with passes.alike():
-            kept = spooled(here, Path(folder) / "torch.npz", started)
+            kept = spooled(here, folder / "torch.npz", started)
         with passes.alike():
             if started is None:
                 errors, gradients = compare_runs(kept, there, rename={}), None

@@ -8,10 +8,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from converters import RefusedError
+from converters.files import scratch_folder
 from parity.amplified import excused
 from parity.arguments import as_arguments
 from parity.asked import Asked
@@ -132,8 +132,8 @@ def _folder(store: str) -> Iterator[Path | None]:
     if store == "memory":
         yield None
         return
-    with TemporaryDirectory(prefix="stdc-parity-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    with scratch_folder("stdc-parity") as folder:
+        yield folder
 
 
 def _checked(passes: Passes, asked: Asked) -> ParityResult:

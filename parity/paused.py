@@ -2,11 +2,16 @@
 
 The network runs in a thread of its own, but never at the same time as the caller: one of the two
 always waits. Record after record can then be compared in place, without a copy of any activation.
+
+A signal may end the caller between any two steps of Python. So turns are passed through queues,
+whose steps are whole, not through semaphores, whose inner lock would stay held; and a thread that
+nobody is left to end dies with the process.
 """
 
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -40,12 +45,17 @@ class PausedRun(Generic[T]):
         self._record: T | None = None
         self._error: BaseException | None = None
         self._stop = False
-        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._work, args=(work,))
+        self._go, self._stands = SimpleQueue[None](), SimpleQueue[None]()
+        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
 
     def __enter__(self) -> PausedRun[T]:
         """Start the thread, which waits."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            # It may run all the same.
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -55,9 +65,12 @@ class PausedRun(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         """End the run."""
-        self._stop = True
-        self._go.release()
+        self._end()
         self._thread.join()
+
+    def _end(self) -> None:
+        self._stop = True
+        self._go.put(None)
 
     def __iter__(self) -> PausedRun[T]:
         """Iterate over the rest of the run."""
@@ -71,8 +84,8 @@ class PausedRun(Generic[T]):
             NetworkError: The network's forward raised.
         """
         if self._thread.is_alive():
-            self._go.release()
-            self._stands.acquire()
+            self._go.put(None)
+            self._stands.get()
         if self._error is not None:
             raise self._error
         if self._record is None:
@@ -89,16 +102,16 @@ class PausedRun(Generic[T]):
             self._error = error
         finally:
             self._record = None
-            self._stands.release()
+            self._stands.put(None)
 
     def _hand_over(self, record: T) -> None:
         self._record = record
-        self._stands.release()
+        self._stands.put(None)
         self._wait()
 
     def _wait(self) -> None:
         # A forward that swallows the end comes here again: it must not wait for ever.
         if not self._stop:
-            self._go.acquire()
+            self._go.get()
         if self._stop:
             raise _Stopped

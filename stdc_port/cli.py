@@ -7,6 +7,7 @@ import click
 from converters.command_line import CONTEXT
 from stdc_port.commands.ablation import ablation_command
 from stdc_port.commands.cityscapes import cityscapes_command
+from stdc_port.commands.combine import combine_command
 from stdc_port.commands.evaluate import evaluate_command
 from stdc_port.commands.export import bench_command, export_command
 from stdc_port.commands.finetune import finetune_command
@@ -40,6 +41,7 @@ for command in (
     pretrain_command,
     finetune_command,
     evaluate_command,
+    combine_command,
     predict_command,
     export_command,
     bench_command,

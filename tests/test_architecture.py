@@ -21,6 +21,8 @@ ARROWS: dict[str, set[str]] = {
     "stdc_port.torch_nets": {"stdc_port.spec", "torch"},
     "stdc_port.paddle_nets": {"stdc_port.spec", "paddle"},
     "stdc_port.training": {*NETS, "converters", "torch", "paddle"},
+    # A command's other name, for Paddle's launcher.
+    "stdc_port.training.__main__": {"stdc_port.commands"},
     "stdc_port.export": {*NETS, "stdc_port.training", "converters", "torch", "paddle"},
     "stdc_port.commands": {*NETS, "stdc_port.training", "stdc_port.export", "converters", "parity"},
     "stdc_port.cli": {"stdc_port.commands", "converters"},

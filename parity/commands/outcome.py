@@ -17,6 +17,7 @@ from converters.command_line import (
     stop,
     write_json,
 )
+from converters.stopping import end_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ def errors_as_exit_codes() -> Iterator[None]:
     from parity.job import JobError
     from parity.record import NetworkError
 
+    end_in_order()
     try:
         yield
     except RefusedError as error:

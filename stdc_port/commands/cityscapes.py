@@ -11,6 +11,7 @@ from stdc_port.commands.options import (
     MODELS,
     PATH,
     chosen_recipe,
+    device_numbers,
     recipe_options,
     show_result,
     told,
@@ -27,6 +28,9 @@ Example:
 @click.option("--cityscapes", "data", type=PATH, help="Folder; default: generated scenes.")
 @click.option("--weights", type=PATH, help="Torch checkpoint; default: a small one made here.")
 @click.option("--model", type=MODELS, help="Default: the recipe's.")
+@click.option(
+    "--devices", callback=device_numbers, help="GPUs that train together, as 0,1,2; default: one."
+)
 @click.option("--output", "-o", default="runs/cityscapes", show_default=True, type=PATH)
 @recipe_options(None)
 @common_options
@@ -34,6 +38,7 @@ def cityscapes_command(
     data: Path | None,
     weights: Path | None,
     model: str | None,
+    devices: tuple[str, ...],
     output: Path,
     recipe: str | None,
     overrides: tuple[str, ...],
@@ -51,5 +56,7 @@ def cityscapes_command(
         from stdc_port.training.pipeline import run_pipeline
 
         plan = chosen_recipe(chosen, overrides, model)
-        outcome = run_pipeline(plan, output, data=data, weights=weights, quiet=quiet)
+        outcome = run_pipeline(
+            plan, output, data=data, weights=weights, devices=devices, quiet=quiet
+        )
         show_result(outcome, json_path, quiet=quiet)

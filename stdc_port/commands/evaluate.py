@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from converters.command_line import common_options, progress_bar, write_json
+from converters.command_line import common_options, progress_bar
 from stdc_port.commands.options import (
     MODELS,
     PATH,
@@ -16,6 +16,7 @@ from stdc_port.commands.options import (
     show_result,
     told,
     views,
+    write_figures,
 )
 
 EXAMPLES = """
@@ -23,7 +24,8 @@ EXAMPLES = """
 Examples:
   stdc-seg evaluate --weights runs/mine/model.pdparams --data DIR -o figures
   stdc-seg evaluate --weights FILE --data DIR --flip --scales 0.5,0.75,1.0
-  stdc-seg evaluate --weights FILE --data DIR --part 1/4 --json part1.json
+  stdc-seg evaluate --weights FILE --data DIR --part 1/2 --json 1.json
+  stdc-seg combine 1.json 2.json
 
 \b
 Exit codes: 0 done; 2 could not be done.
@@ -63,12 +65,14 @@ def evaluate_command(
         from stdc_port.training.cityscapes import find_pairs
         from stdc_port.training.evaluate import evaluate, part_of
         from stdc_port.training.inference import load_network
+        from stdc_port.training.parts import Part, origin_of
 
         plan = run_recipe(weights, recipe, overrides, model)
-        pairs = part_of(find_pairs(data, split), *part)
+        whole = find_pairs(data, split)
+        pairs = part_of(whole, *part)
         network = load_network(weights, plan.model, plan.variant)
         with progress_bar("evaluating", len(pairs), quiet=quiet) as advance:
-            result = evaluate(
+            found = evaluate(
                 network,
                 pairs,
                 scale=scales or plan.evaluation.scale,
@@ -76,11 +80,7 @@ def evaluate_command(
                 normalisation=plan.data.normalisation(),
                 advance=advance,
             )
+        result = Part(found, origin_of(weights, whole, part))
         if output is not None:
-            from stdc_port.training import confusion
-
-            output.mkdir(parents=True, exist_ok=True)
-            write_json(output / "evaluation.json", result.to_json())
-            confusion.write_csv(output / "confusion.csv", result)
-            confusion.draw(output / "confusion.png", result)
+            write_figures(output, result)
         show_result(result, json_path, quiet=quiet)

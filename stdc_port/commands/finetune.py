@@ -69,9 +69,11 @@ def finetune_command(
         raise click.UsageError("give either --init FILE, or --scratch for random weights")
     with told():
         from stdc_port.training.jobs import finetune
+        from stdc_port.training.parallel import is_first
 
         plan = chosen_recipe(recipe, overrides, model)
         result = finetune(plan, data, output, weights, resume=resume, quiet=quiet)
-        show_result(result, json_path, quiet=quiet)
-    if not quiet:
+        if is_first():
+            show_result(result, json_path, quiet=quiet)
+    if not quiet and is_first():
         click.echo(f"weights: {output / 'model.pdparams'}")

@@ -23,6 +23,7 @@ from stdc_port.training.processor import use_wide_vectors
 from stdc_port.training.stops import StoppedError
 
 if TYPE_CHECKING:
+    from stdc_port.training.parts import Part
     from stdc_port.training.recipe import Recipe
 
 PATH: Any = click.Path(path_type=Path)
@@ -130,6 +131,14 @@ def picture_size(_: click.Context, __: click.Parameter, value: str) -> tuple[int
     return int(width), int(height)
 
 
+def device_numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Read ``--devices``: numbers, none of them twice."""
+    numbers = tuple((value or "").replace(" ", "").split(",")) if value else ()
+    if not all(number.isdecimal() for number in numbers) or len(set(numbers)) < len(numbers):
+        raise click.BadParameter(f"{value!r}: expected different whole numbers, as 0,1,2")
+    return numbers
+
+
 @contextmanager
 def told(*needed: str) -> Iterator[None]:
     """Keep Paddle's remarks on its own build from the user, and errors to one message.
@@ -152,6 +161,16 @@ def told(*needed: str) -> Iterator[None]:
             click.echo(str(stopped), err=True)
             code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
             raise SystemExit(code) from None
+
+
+def write_figures(folder: Path, part: Part) -> None:
+    """Write evaluation.json, confusion.csv and confusion.png into a folder, made if need be."""
+    from stdc_port.training import confusion
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "evaluation.json", part.to_json())
+    confusion.write_csv(folder / "confusion.csv", part.evaluation)
+    confusion.draw(folder / "confusion.png", part.evaluation)
 
 
 def show_result(result: Any, json_path: Path | None, *, quiet: bool) -> None:

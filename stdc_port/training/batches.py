@@ -1,7 +1,7 @@
 """Batches as a function of the iteration, prepared ahead by threads.
 
-Threads, not forked processes: Pillow releases the interpreter while it decodes and resizes, and a
-forked worker would hang once torch has run in its parent.
+Threads, not processes: decoders, resize and numpy let go of the interpreter, which is held for a
+tenth of a picture's time; and a forked worker would hang once torch has run in its parent.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from converters.errors import InputError
 from stdc_port.training.augmentation import Augmentation, Floats, Normalisation, sample_rng
 from stdc_port.training.cityscapes import Pair, train_ids
 from stdc_port.training.decoded import PairReader
+from stdc_port.training.parallel import ALONE, Processes
 from stdc_port.training.recipe import Recipe
 
+Sample = tuple[Floats, NDArray[np.uint8]]
 _AHEAD = 3
 
 
@@ -38,13 +40,15 @@ class BatchPlan:
 
     Attributes:
         samples: size of the set.
-        batch_size: samples an iteration.
+        batch_size: samples an iteration, over all processes.
         seed: of order and augmentation.
+        processes: that divide every batch among them.
     """
 
     samples: int
     batch_size: int
     seed: int
+    processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         """Refuse a set that is smaller than a batch.
@@ -58,11 +62,12 @@ class BatchPlan:
             )
 
     def samples_of(self, iteration: int) -> list[tuple[int, int]]:
-        """(epoch, index) of every sample of an iteration, which counts from 0."""
+        """(epoch, index) of this process's samples of an iteration, which counts from 0."""
         epoch, batch = divmod(iteration, self.samples // self.batch_size)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples)
         start = batch * self.batch_size
-        return [(epoch, int(index)) for index in order[start : start + self.batch_size]]
+        whole = order[start : start + self.batch_size]
+        return [(epoch, int(index)) for index in whole[self.processes.portion(self.batch_size)]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +82,7 @@ class TrainingSet:
 
     def batch(self, iteration: int) -> Batch:
         """The batch of an iteration: the same one whenever it is asked for."""
-        samples = [self._sample(*sample) for sample in self.plan.samples_of(iteration)]
-        images, labels = zip(*samples, strict=True)
-        return Batch(np.stack(images), np.stack(labels).astype(np.int64))
+        return _stacked([self._sample(*sample) for sample in self.plan.samples_of(iteration)])
 
     def names_of(self, iteration: int) -> list[str]:
         """Names of the pictures of an iteration, in the batch's order."""
@@ -91,19 +94,20 @@ class TrainingSet:
         return f"{len(self.pairs)} pictures, {sha256(names.encode()).hexdigest()[:16]}"
 
     def batches(self, first: int, last: int, *, threads: int) -> Iterator[Batch]:
-        """The batches of iterations first … last − 1, prepared ahead."""
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
+        """The batches of iterations first … last − 1, prepared ahead, each by all threads."""
+        with ThreadPoolExecutor(max(threads, 1)) as readers, ThreadPoolExecutor(1) as stacker:
             waiting: deque[Future[Batch]] = deque()
             try:
                 for iteration in range(first, last):
                     while len(waiting) < _AHEAD and iteration + len(waiting) < last:
-                        waiting.append(pool.submit(self.batch, iteration + len(waiting)))
+                        samples = self.plan.samples_of(iteration + len(waiting))
+                        begun = [readers.submit(self._sample, *sample) for sample in samples]
+                        waiting.append(stacker.submit(_gathered, begun))
                     yield waiting.popleft().result()
             finally:
-                for future in waiting:
-                    future.cancel()
+                readers.shutdown(cancel_futures=True)
 
-    def _sample(self, epoch: int, index: int) -> tuple[Floats, NDArray[np.uint8]]:
+    def _sample(self, epoch: int, index: int) -> Sample:
         pair = self.pairs[index]
         rng = sample_rng(self.plan.seed, epoch, index)
         image, values = self.reader.read(pair)
@@ -111,15 +115,28 @@ class TrainingSet:
         return self.normalisation.apply(image), train_ids(pair, values)
 
 
-def training_set(recipe: Recipe, pairs: Sequence[Pair]) -> TrainingSet:
-    """The batches that a recipe makes of some pairs.
+def _gathered(samples: Sequence[Future[Sample]]) -> Batch:
+    return _stacked([sample.result() for sample in samples])
+
+
+def _stacked(samples: Sequence[Sample]) -> Batch:
+    images, labels = zip(*samples, strict=True)
+    return Batch(np.stack(images), np.stack(labels).astype(np.int64))
+
+
+def training_set(
+    recipe: Recipe, pairs: Sequence[Pair], processes: Processes = ALONE
+) -> TrainingSet:
+    """The batches that a recipe makes of some pairs, or this process's part of each.
 
     Raises:
         InputError: the set is smaller than a batch, or there is no room to keep it decoded.
     """
     train, data = recipe.train, recipe.data
     try:
-        plan = BatchPlan(samples=len(pairs), batch_size=train.batch_size, seed=train.seed)
+        plan = BatchPlan(
+            samples=len(pairs), batch_size=train.batch_size, seed=train.seed, processes=processes
+        )
     except ValueError as error:
         raise InputError(f"{error}; set train.batch_size lower") from error
     reader = data.reader()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters.errors import InputError
-from converters.files import remove
+from converters.files import remove, remove_unheld
 from stdc_port.training.state import TrainingState, load_state, save_state
 
 _FOLDER, _SUFFIX = "checkpoints", ".safetensors"
@@ -71,6 +71,8 @@ class Checkpoints:
             left = f"{older[0]} is whole" if older else "there is no earlier one"
             raise InputError(f"{error}; {left}. Free the disk, then go on with --resume") from error
         best = self.path_of(state.best.iteration) if state.best else path
+        # One asked to stop may have died while it wrote at an iteration that is not saved again.
+        remove_unheld(path.parent)
         # A damaged file of a later iteration neither counts nor is hidden.
         for old in [old for old in self.paths() if old <= path][self.keep :]:
             if old != best:

@@ -164,24 +164,29 @@ def read_image(path: Path) -> Image.Image:
         OSError: it is no picture, or broken.
     """
     with Image.open(path) as image:
-        if (image.format, image.mode) == ("PNG", "RGB") and "transparency" not in image.info:
-            fast = _decoded(path)
-            if fast is not None:
-                return fast
-        return image.convert("RGB")
+        pixels = _decoded(path, image) if image.mode == "RGB" else None
+        return image.convert("RGB") if pixels is None else Image.fromarray(pixels)
 
 
-def _decoded(path: Path) -> Image.Image | None:
-    """An RGB picture by a decoder that takes half of Pillow's time, if it is there and can."""
+def _decoded(path: Path, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Pixels of a plain PNG by a decoder that takes half of Pillow's time, if it is there and can.
+
+    Args:
+        path: of the picture.
+        image: it, opened and not yet decoded; what kind it is.
+    """
+    axes = {"RGB": 3, "L": 2}.get(image.mode)
+    if image.format != "PNG" or axes is None or "transparency" in image.info:
+        return None
     try:
         from imagecodecs import PngError, png_decode
     except ImportError:
         return None
     try:
-        pixels = png_decode(path.read_bytes())
+        pixels: NDArray[np.uint8] = png_decode(path.read_bytes())
     except PngError:
         return None  # Pillow says what is wrong with it, or reads it all the same
-    return Image.fromarray(pixels) if pixels.dtype == np.uint8 and pixels.ndim == 3 else None
+    return pixels if pixels.dtype == np.uint8 and pixels.ndim == axes else None
 
 
 def read_labels(pair: Pair) -> NDArray[np.uint8]:
@@ -207,7 +212,8 @@ def read_label_values(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         if image.mode not in {"L", "P"}:
             raise ValueError(f"is a {image.mode} picture; labels have one 8-bit value a pixel")
-        return np.asarray(image, np.uint8)
+        pixels = _decoded(path, image)
+        return np.asarray(image, np.uint8) if pixels is None else pixels
 
 
 def _refuse(root: Path, problems: Sequence[str], *, hint: str) -> None:

@@ -42,7 +42,7 @@ def draw_curves(run: Path) -> Path:
     evaluated = [line for line in lines if "evaluation" in line]
     scores.plot(
         [line["iteration"] + 1 for line in evaluated],
-        [100 * line["evaluation"]["miou"] for line in evaluated],
+        [100 * (line["evaluation"]["miou"] or 0) for line in evaluated],
         marker="o",
     )
     scores.set_ylabel("mIoU % on the validation split")

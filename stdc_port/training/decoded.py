@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
+from converters.files import made_and_locked, remove_unheld
 from stdc_port.training.cityscapes import Pair, read_image, read_label_values
 
 Bytes = NDArray[np.uint8]
@@ -50,6 +52,8 @@ class PairReader:
     def require_room(self, pairs: Sequence[Pair]) -> None:
         """Refuse a disk that is too small for a set, before anything is decoded.
 
+        What killed processes left of pictures is removed first.
+
         Args:
             pairs: of the set; all are taken to be as large as the first.
 
@@ -59,6 +63,7 @@ class PairReader:
         if self.folder is None or not pairs:
             return
         self.folder.mkdir(parents=True, exist_ok=True)  # its disk is asked
+        remove_unheld(self.folder)
         with Image.open(pairs[0].image) as first:
             wanted = len(pairs) * first.width * first.height * BYTES_A_PIXEL
         there = sum(entry.stat().st_size for entry in self.folder.glob("*.npy"))
@@ -76,11 +81,9 @@ class PairReader:
         place = self.folder / f"{sha256(os.fsencode(name)).hexdigest()[:32]}.npy"
         if not place.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f".{place.stem}-{os.urandom(4).hex()}.part")
-            try:
+            with ExitStack() as held:
+                temporary = made_and_locked(place, held, folder=False)
                 with temporary.open("wb") as file:
                     np.save(file, decode(path), allow_pickle=False)
                 temporary.replace(place)
-            finally:
-                temporary.unlink(missing_ok=True)
         return np.load(place, mmap_mode="r", allow_pickle=False)

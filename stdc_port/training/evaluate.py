@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from stdc_port.training.cityscapes import DamagedPairError, Pair, read_pair
 from stdc_port.training.inference import Scales, predict, scales_of
 from stdc_port.training.labels import NUM_CLASSES
 from stdc_port.training.metrics import Evaluation, confusion
+from stdc_port.training.parallel import Processes
 
 _AHEAD = 2
 _SHOWN = 20
@@ -79,6 +81,40 @@ def evaluate(
         lines = [f"{len(problems)} problems with the data set", *problems[:_SHOWN], *more]
         raise InputError("\n  ".join(lines))
     return Evaluation(matrix, len(pairs), scales_of(scale), flip=flip)
+
+
+def evaluate_together(
+    processes: Processes,
+    network: Any,
+    pairs: Sequence[Pair],
+    *,
+    scale: Scales,
+    normalisation: Normalisation,
+    advance: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """Evaluate a set by several processes: each looks at every so many-th picture, once.
+
+    The counts are whole numbers, so that all get the very evaluation that one would have got.
+
+    Args:
+        processes: all of which call this.
+        network: in evaluation mode, with the same weights in all.
+        pairs: the whole set.
+        scale: as for `evaluate`.
+        normalisation: as for `evaluate`.
+        advance: told each name; called equally often in all, so that it may ask the others.
+
+    Raises:
+        InputError: as `evaluate`, of this process's part.
+        ElsewhereError: another process failed.
+    """
+    own = pairs[processes.rank :: processes.count]
+    result = evaluate(network, own, scale=scale, normalisation=normalisation, advance=advance)
+    if len(own) < len(pairs[:: processes.count]):
+        advance("")
+    counted = processes.gather([result.matrix.tolist(), result.images])
+    matrix = np.sum([np.array(found, np.int64) for found, _ in counted], axis=0)
+    return replace(result, matrix=matrix, images=sum(images for _, images in counted))
 
 
 Reading = Future[tuple[Image.Image, NDArray[np.uint8]]]

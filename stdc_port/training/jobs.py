@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,15 @@ from stdc_port.training.ablation import Ablation, Arm
 from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs, read_image
 from stdc_port.training.curves import draw_curves
 from stdc_port.training.groups import group_table
+from stdc_port.training.labels import NUM_CLASSES
 from stdc_port.training.live import training_line
 from stdc_port.training.metrics import Evaluation
+from stdc_port.training.parallel import ALONE, Processes, started_together
 from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
 from stdc_port.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from stdc_port.training.trainer import Trainer
 
 Resume = Literal["no", "auto", "must"]
 _SAMPLES = 3
@@ -34,28 +38,37 @@ def checked_pairs(
     *,
     quiet: bool,
     tell: Callable[[str], None] = lambda _: None,
+    processes: Processes = ALONE,
 ) -> list[tuple[Pair, ...]]:
-    """The pairs of some splits, every file of which has been opened.
+    """The pairs of some splits, every file of which has been opened by one of the processes.
 
     Args:
         root: a Cityscapes folder.
         splits: whose pairs.
         quiet: show no progress.
         tell: told what is unusual about the training split.
+        processes: that do this together.
 
     Raises:
         InputError: listing all that is wrong with the folder.
     """
     found = [find_pairs(root, split) for split in splits]
     every = [pair for pairs in found for pair in pairs]
-    with progress_bar("checking the data", len(every), quiet=quiet) as advance:
-        counts = check_pairs(root, every, advance=advance)
+    own = every[processes.rank :: processes.count]
+    with progress_bar("checking the data", len(own), quiet=quiet) as advance:
+        checked = processes.gather(check_pairs(root, own, advance=advance).tolist())
     if splits[0] == "train":
-        own = counts[: len(found[0])]
-        empty = (pair.name for pair, row in zip(found[0], own, strict=True) if not row.any())
-        for remark in set_remarks(SetFacts(own.sum(0), tuple(empty))):
+        counts = np.zeros((len(every), NUM_CLASSES), np.int64)
+        for rank, rows in enumerate(checked):
+            counts[rank :: processes.count] = np.reshape(rows, (-1, NUM_CLASSES))
+        for remark in set_remarks(_facts(found[0], counts[: len(found[0])])):
             tell(remark)
     return found
+
+
+def _facts(pairs: Sequence[Pair], counts: NDArray[np.int64]) -> SetFacts:
+    empty = (pair.name for pair, row in zip(pairs, counts, strict=True) if not row.any())
+    return SetFacts(counts.sum(0), tuple(empty))
 
 
 def finetune(
@@ -68,6 +81,9 @@ def finetune(
     quiet: bool = False,
 ) -> Evaluation:
     """Train by a recipe and evaluate on the validation split.
+
+    Started by Paddle's launcher it is one of several processes that do this together; the first
+    one writes and prints.
 
     Args:
         recipe: what settles the run.
@@ -82,51 +98,73 @@ def finetune(
         RefusedError: weights that do not fit the network.
         StoppedError: a signal asked to stop; the state is on the disk.
     """
+    processes = started_together()
+    with processes.together():
+        return _finetune(
+            processes,
+            recipe,
+            data,
+            folder,
+            weights,
+            resume=resume,
+            quiet=quiet or not processes.first,
+        )
+
+
+def _finetune(
+    processes: Processes,
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    weights: Path | None,
+    *,
+    resume: Resume,
+    quiet: bool,
+) -> Evaluation:
     from stdc_port.training.trainer import Trainer
 
     console = Console(stderr=True, quiet=quiet)
+
+    def note(text: str) -> None:
+        console.print(f"note: {text}")
+
     _refuse_overwriting(folder, resume)
-    _refuse_several_processes()
-    for remark in recipe_remarks(recipe):
-        console.print(f"note: {remark}")
-    train, val = checked_pairs(
-        data, ("train", "val"), quiet=quiet, tell=lambda text: console.print(f"note: {text}")
-    )
-    trainer = Trainer(recipe, folder, weights, tell=console.print)
+    for remark in recipe_remarks(recipe, processes.count):
+        note(remark)
+    splits = ("train", "val")
+    train, val = checked_pairs(data, splits, quiet=quiet, tell=note, processes=processes)
+    trainer = Trainer(recipe, folder, weights, console.print, processes)
     if resume != "no":
         console.print(trainer.resume(required=resume == "must"))
-    console.print(trainer.initialisation.summary())
-    for key, reason in _dropped(trainer.initialisation.dropped):
-        console.print(f"  dropped {key}: {reason}")
-    console.print(group_table(trainer.groups))
+    _introduce(trainer, console)
 
     def validate(network: object, between: Callable[[], None]) -> Evaluation:
         for pair in val[:_SAMPLES]:
-            trainer.log.picture(trainer.iteration, pair.name, _sample(network, recipe, pair))
+            if processes.first:
+                trainer.log.picture(trainer.iteration, pair.name, _sample(network, recipe, pair))
             between()
-        return _evaluated(network, recipe, val, lambda _: between())
+        return _evaluated(processes, network, recipe, val, lambda _: between())
 
     total = recipe.train.iterations
     with training_line(trainer.iteration, total, quiet=quiet) as advance:
         trainer.train(train, advance, validate)
     result = trainer.evaluation
     if result is None:  # it had come to its end before
-        bar = progress_bar("evaluating", len(val), quiet=quiet)
+        bar = progress_bar("evaluating", len(val[:: processes.count]), quiet=quiet)
         with trainer.averaged() as network, bar as advance_evaluation:
-            result = _evaluated(network, recipe, val, advance_evaluation)
-    write_json(folder / EVALUATION, result.to_json())
-    console.print(f"curves: {draw_curves(folder)}")
+            result = _evaluated(processes, network, recipe, val, advance_evaluation)
+    if processes.first:
+        write_json(folder / EVALUATION, result.to_json())
+        console.print(f"curves: {draw_curves(folder)}")
     return result
 
 
-def _refuse_several_processes() -> None:
-    """Each would train alone, and write over the others' files."""
-    count = os.environ.get("PADDLE_TRAINERS_NUM", "1")
-    if count != "1":
-        raise InputError(
-            f"started as one of {count} processes by a launcher; a training runs in one process "
-            "here: start it without the launcher"
-        )
+def _introduce(trainer: Trainer, console: Console) -> None:
+    """Say what is trained, from which weights."""
+    console.print(trainer.initialisation.summary())
+    for key, reason in _dropped(trainer.initialisation.dropped):
+        console.print(f"  dropped {key}: {reason}")
+    console.print(group_table(trainer.groups))
 
 
 def _sample(network: object, recipe: Recipe, pair: Pair) -> NDArray[np.uint8]:
@@ -156,11 +194,16 @@ def _refuse_overwriting(folder: Path, resume: Resume) -> None:
 
 
 def _evaluated(
-    network: object, recipe: Recipe, pairs: Sequence[Pair], advance: Callable[[str], None]
+    processes: Processes,
+    network: object,
+    recipe: Recipe,
+    pairs: Sequence[Pair],
+    advance: Callable[[str], None],
 ) -> Evaluation:
-    from stdc_port.training import evaluate as evaluation
+    from stdc_port.training.evaluate import evaluate_together
 
-    return evaluation.evaluate(
+    return evaluate_together(
+        processes,
         network,
         pairs,
         scale=recipe.evaluation.scale,

@@ -13,7 +13,9 @@ from stdc_port.paddle_nets import build
 from stdc_port.paddle_nets.losses import SegmentationLoss
 from stdc_port.training.groups import Group
 from stdc_port.training.initialise import Initialisation, initialise
+from stdc_port.training.norms import synchronise
 from stdc_port.training.optimizer import build_optimizer
+from stdc_port.training.parallel import ALONE, Processes
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.state import Arrays, network_arrays
 from stdc_port.training.step import Stepper
@@ -31,14 +33,16 @@ class Learner:
         optimizer: SGD with momentum.
         initialisation: where the first weights came from.
         step: trains the network by one batch.
+        remark: what could not be done as the recipe says, '' if all could.
     """
 
-    def __init__(self, recipe: Recipe, weights: Path | None) -> None:
+    def __init__(self, recipe: Recipe, weights: Path | None, processes: Processes = ALONE) -> None:
         """Build the network and its optimizer.
 
         Args:
             recipe: what settles the run.
             weights: file with the first weights, None for random ones.
+            processes: that train it together.
 
         Raises:
             InputError: the weights cannot be read.
@@ -53,13 +57,16 @@ class Learner:
             variant=recipe.variant,
             normalisation=recipe.data.normalisation(),
         )
+        self.remark = synchronise(self.network, recipe.train.sync_batch_norm, processes)
         if recipe.train.unbiased_variance:
-            use_unbiased_variance(self.network)
+            use_unbiased_variance(self.network, processes.count)
         grouped = build_optimizer(self.network, self.loss, recipe)
         self.groups: tuple[Group, ...] = grouped.groups
         self.trained: dict[str, Any] = grouped.trained
         self.optimizer: Any = grouped.optimizer
-        self.step = Stepper(self.network, self.loss, grouped.optimizer, grouped.trained, recipe)
+        self.step = Stepper(
+            self.network, self.loss, grouped.optimizer, grouped.trained, recipe, processes
+        )
 
     @contextmanager
     def averaged(self) -> Iterator[Any]:

@@ -87,11 +87,11 @@ class Evaluation(Shown):
         return float(np.diag(self.matrix).sum() / total) if total else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; the IoU of an absent class is null."""
+        """Plain values; the IoU of an absent class is null, as are means over nothing."""
         return {
-            "miou": self.miou,
-            "miou_of_cityscapes_scripts": self.miou_of_scripts,
-            "accuracy": self.accuracy,
+            "miou": _number(self.miou),
+            "miou_of_cityscapes_scripts": _number(self.miou_of_scripts),
+            "accuracy": _number(self.accuracy),
             "images": self.images,
             "scales": list(self.scales),
             "flip": self.flip,
@@ -142,3 +142,7 @@ class Evaluation(Shown):
                 f"0, and has {100 * self.miou_of_scripts:.2f}"
             )
         return table
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -75,14 +75,23 @@ def bad_arrays(arrays: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def keep_batch(
-    folder: Path, iteration: int, batch: Batch, names: Sequence[str], network: Any
+    folder: Path, iteration: int, batch: Batch, names: Sequence[str], network: Any, rank: int = 0
 ) -> Path:
     """Write the batch and the weights that it met, to be looked into.
+
+    Args:
+        folder: of the run.
+        iteration: named in the file's name.
+        batch: that was trained by.
+        names: of its pictures.
+        network: as the batch met it.
+        rank: of this process; those but the first are named in the file's name, too.
 
     Returns:
         The `.npz` file with `images`, `labels` and `names`; the weights lie beside it.
     """
-    path = folder / f"nonfinite-{iteration:09d}.npz"
+    process = f"-process{rank}" if rank else ""
+    path = folder / f"nonfinite-{iteration:09d}{process}.npz"
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:

@@ -19,10 +19,14 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
+from converters.files import write_text
 from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
 from stdc_port.training.jobs import EVALUATION, Resume, finetune
+from stdc_port.training.launch import finetune_on, has_gpus
+from stdc_port.training.parallel import require_alone
+from stdc_port.training.preflight import recipe_remarks
 from stdc_port.training.recipe import Recipe, differences
 from stdc_port.training.scenes import SceneSet, write_scenes
 
@@ -87,6 +91,7 @@ def run_pipeline(
     *,
     data: Path | None,
     weights: Path | None,
+    devices: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Outcome:
     """Run every step, those that are done already excepted.
@@ -96,13 +101,18 @@ def run_pipeline(
         output: folder of the run.
         data: a Cityscapes folder; None generates one.
         weights: a torch checkpoint; None trains a small one.
+        devices: numbers of the GPUs that train together; none for one process.
         quiet: print errors alone.
 
     Raises:
         InputError: data or checkpoint cannot be used.
         RefusedError: a tensor is unaccounted for, or parity does not hold.
     """
+    require_alone("stdc-seg cityscapes (its --devices are for several)")
     console = Console(stderr=True, quiet=quiet)
+    if devices:
+        console.print(_introduced(devices))
+        recipe_remarks(recipe, len(devices))  # refuses what they cannot divide among them
     if data is not None:  # say what is missing before anything long begins
         for split in SPLITS:
             find_pairs(data, split)
@@ -117,9 +127,12 @@ def run_pipeline(
     if resume:
         console.print("  this very training was begun before and goes on from its checkpoint")
     how: Resume = "must" if resume else "no"
-    result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
-    if not quiet:
-        Console().print(result)
+    if devices:
+        result = finetune_on(devices, recipe, data, folder, converted, resume=how, quiet=quiet)
+    else:
+        result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
+        if not quiet:
+            Console().print(result)
     outcome = Outcome(
         data,
         weights,
@@ -136,6 +149,16 @@ def run_pipeline(
     return outcome
 
 
+def _introduced(devices: tuple[str, ...]) -> str:
+    """Say where the training will be computed."""
+    if has_gpus():
+        return f"training on {len(devices)} GPUs, one process each: {', '.join(devices)}"
+    return (
+        "note: this build of Paddle computes on the CPU and has no devices to choose from; "
+        f"{len(devices)} processes train together over gloo, slower than one would"
+    )
+
+
 def prepare(
     output: Path, *, data: Path | None, converted: Path | None, quiet: bool
 ) -> tuple[Path, Path]:
@@ -144,6 +167,7 @@ def prepare(
     Returns:
         The Cityscapes folder and the converted file. What is made has been proven by parity.
     """
+    require_alone("this command")
     output.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True, quiet=quiet)
     if converted is not None:
@@ -170,7 +194,7 @@ def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path)
             f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
 
 
 def _made(
@@ -256,7 +280,7 @@ def _prove(source: Path, converted: Path, verdict: Path, console: Console, *, qu
         raise RefusedError("parity does not hold, nothing was trained", [f"see {verdict}"])
     if code:
         raise InputError(f"parity could not be checked (exit code {code}); see above")
-    proof.write_text(json.dumps(key), encoding="utf-8")
+    write_text(proof, json.dumps(key))
 
 
 def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> bool:
@@ -270,7 +294,7 @@ def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> 
         return True
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints.clear()
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
     return False
 
 

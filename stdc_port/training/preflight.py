@@ -58,35 +58,71 @@ def recipe_remarks(recipe: Recipe, processes: int = 1) -> list[str]:
 
     Args:
         recipe: with its overrides.
-        processes: that train together, each with the recipe's batch.
+        processes: that train together and divide every batch.
 
     Raises:
-        InputError: a part of a batch has too few pixels for OHEM.
+        InputError: a part of a batch has too few pictures or pixels for BN or OHEM.
     """
-    part = recipe.train.batch_size // recipe.train.accumulate
-    n_min = ohem_minimum(recipe)
+    _require_shares(recipe, processes)
+    part = recipe.train.batch_size // (processes * recipe.train.accumulate)
+    n_min = ohem_minimum(recipe, processes)
     if n_min < 1:
         raise InputError(
             f"{part} pictures of {'×'.join(map(str, recipe.data.crop))} pixels are too few for "
             f"OHEM, which keeps at least one pixel of {OHEM_SHARE}; enlarge data.crop"
         )
-    remarks = []
-    batch = recipe.train.batch_size * processes
     published = load_recipe(recipe.name) if recipe.name in recipe_names() else recipe
-    wanted = published.train.batch_size
-    if batch != wanted:
-        rate = published.rate.base * batch / wanted
-        seen = batch * recipe.train.iterations / (wanted * published.train.iterations)
-        remarks.append(
-            f"effective batch {batch} ({processes} processes × {recipe.train.batch_size}), the "
-            f"recipe {recipe.name} is made for {wanted}: its rate {published.rate.base:g} would "
-            f"become about {rate:.2g} (yours is {recipe.rate.base:g}), {seen:.0%} of its pictures "
-            f"are seen, and its mIoU is not to be expected; {_NOISE}"
+    return [
+        *_size_remarks(recipe, published),
+        *_part_remarks(recipe, published, part, n_min, processes),
+    ]
+
+
+def _require_shares(recipe: Recipe, processes: int) -> None:
+    """Refuse a batch that several processes cannot divide among them."""
+    train = recipe.train
+    if processes == 1:  # the recipe looked at that itself
+        return
+    if train.batch_size // (processes * train.accumulate) < 2:
+        raise InputError(
+            f"a batch of {train.batch_size} leaves fewer than 2 pictures to each of {processes} "
+            f"processes × {train.accumulate} parts, on which BN cannot be computed; enlarge "
+            "train.batch_size or take fewer processes"
         )
-    if recipe.train.accumulate > 1:
+    if train.batch_size % processes and train.sync_batch_norm != "no":
+        raise InputError(
+            f"a batch of {train.batch_size} does not divide among {processes} processes, which "
+            "synchronised BN needs; change train.batch_size, or set train.sync_batch_norm='no'"
+        )
+
+
+def _size_remarks(recipe: Recipe, published: Recipe) -> list[str]:
+    batch, wanted = recipe.train.batch_size, published.train.batch_size
+    if batch == wanted:
+        return []
+    rate = published.rate.base * batch / wanted
+    seen = batch * recipe.train.iterations / (wanted * published.train.iterations)
+    told = (
+        f"effective batch {batch}, over all processes; the recipe {recipe.name} is made for "
+        f"{wanted}: its rate {published.rate.base:g} would become about {rate:.2g} (yours is "
+        f"{recipe.rate.base:g}), {seen:.0%} of its pictures are seen, and its mIoU is not to be "
+        f"expected; {_NOISE}"
+    )
+    return [told]
+
+
+def _part_remarks(
+    recipe: Recipe, published: Recipe, part: int, n_min: int, processes: int
+) -> list[str]:
+    remarks = []
+    devices = published.train.devices
+    wanted = published.train.batch_size // devices
+    if part != wanted:
         remarks.append(
-            f"BN and OHEM see {part} pictures at a time (n_min {n_min} pixels), not "
-            f"{recipe.train.batch_size}: accumulation is not the whole batch"
+            f"BN and OHEM see {part} pictures at a time (n_min {n_min} pixels; {processes} "
+            f"processes × train.accumulate={recipe.train.accumulate}), where the recipe "
+            f"{recipe.name} has {wanted} (train.devices={devices}); train.accumulate=N cuts the "
+            f"share of a process into N parts; {_NOISE}"
         )
     if part <= _FEW:
         remarks.append(
@@ -96,10 +132,11 @@ def recipe_remarks(recipe: Recipe, processes: int = 1) -> list[str]:
     return remarks
 
 
-def ohem_minimum(recipe: Recipe) -> int:
-    """How many pixels OHEM keeps at least, of one part of a batch."""
+def ohem_minimum(recipe: Recipe, processes: int = 1) -> int:
+    """How many pixels OHEM keeps at least, of one part of one process's share of a batch."""
     width, height = recipe.data.crop
-    return recipe.train.batch_size // recipe.train.accumulate * width * height // OHEM_SHARE
+    part = recipe.train.batch_size // (processes * recipe.train.accumulate)
+    return part * width * height // OHEM_SHARE
 
 
 def batch_remarks(batch: Batch, names: list[str], n_min: int) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import temporary_beside
+from converters.files import write_text
 from stdc_port.training.boards import Board, boards
 from stdc_port.training.metrics import Evaluation
 
@@ -47,24 +47,27 @@ class RunLog:
     A disk that refuses a line is told once and stops no training.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[str], None], every: int = 1) -> None:
+    def __init__(
+        self, folder: Path, tell: Callable[[str], None], every: int = 1, *, writes: bool = True
+    ) -> None:
         """Log into a folder.
 
         Args:
             folder: of the run.
             tell: told the remarks.
             every: iterations between two points of the boards' curves.
+            writes: whether it does; of several processes one.
         """
         self._path, self._tell, self._failed = folder / LOG, tell, False
-        self._every, self._boards = every, dict[str, Board]()
+        self._every, self._boards, self._writes = every, dict[str, Board](), writes
 
     def begin(self, iteration: int) -> None:
         """Take out what a killed process logged after the checkpoint that is gone on from."""
+        if not self._writes:
+            return
         lines = read_log(self._path)
         kept = [json.dumps(line) + "\n" for line in lines if line["iteration"] < iteration]
-        with temporary_beside(self._path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
-            temporary.replace(self._path)
+        write_text(self._path, "".join(kept))
         self._boards = boards(self._path.parent, iteration)
 
     def end(self) -> None:
@@ -99,7 +102,8 @@ class RunLog:
     def remark(self, iteration: int, text: str) -> None:
         """Log and tell what somebody should know of an iteration."""
         self._write({"iteration": iteration, "remark": text})
-        self._tell(f"iteration {iteration}: {text}")
+        if self._writes:
+            self._tell(f"iteration {iteration}: {text}")
 
     def _scalars(self, values: dict[str, float], iteration: int) -> None:
         def draw(board: Board) -> None:
@@ -117,6 +121,8 @@ class RunLog:
             self._boards = {}
 
     def _write(self, content: dict[str, Any]) -> None:
+        if not self._writes:
+            return
         try:
             with self._path.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(content) + "\n")

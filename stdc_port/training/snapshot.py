@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from stdc_port.training.learner import Learner
+from stdc_port.training.parallel import Processes
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.state import (
     Arrays,
@@ -35,8 +38,10 @@ class Progress:
     pictures: str = ""
 
 
-def capture(learner: Learner, progress: Progress, recipe: Recipe) -> TrainingState:
-    """Copy all that the training needs to go on."""
+def capture(
+    learner: Learner, progress: Progress, recipe: Recipe, processes: Processes
+) -> TrainingState:
+    """Copy all that the training needs to go on: of every process what it has for itself."""
     scaler = learner.step.scaler
     return TrainingState(
         progress.iteration,
@@ -50,12 +55,14 @@ def capture(learner: Learner, progress: Progress, recipe: Recipe) -> TrainingSta
         best=progress.best,
         evaluated=progress.evaluated,
         scaler={} if scaler is None else _plain(scaler.state_dict()),
-        random=(random_state(),),
+        random=tuple(processes.gather(random_state())),
     )
 
 
-def restore(state: TrainingState, learner: Learner) -> Progress:
+def restore(state: TrainingState, learner: Learner, processes: Processes) -> Progress:
     """Put a state back into a learner of the same recipe.
+
+    Processes that were not there before take the first one's random generators.
 
     Returns:
         How far it is.
@@ -71,15 +78,17 @@ def restore(state: TrainingState, learner: Learner) -> Progress:
         learner.step.average[path].set_value(array)
     if learner.step.scaler is not None:
         learner.step.scaler.load_state_dict(state.scaler)
-    restore_random_state(state.random[0])
+    known = processes.rank < len(state.random)
+    restore_random_state(state.random[processes.rank if known else 0])
     learner.initialisation = replace(learner.initialisation, source=state.source)
     return Progress(state.iteration, state.best, state.evaluated, state.pictures)
 
 
 def _velocity(learner: Learner) -> Arrays:
+    """Momentum by path; from the first step on Paddle has tensors, before it what it was given."""
     raw = learner.optimizer.state_dict()
     return {
-        path: raw[key].numpy()
+        path: np.array(raw[key])
         for path, parameter in learner.trained.items()
         if (key := _velocity_key(parameter)) in raw
     }

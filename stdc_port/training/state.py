@@ -100,7 +100,7 @@ def save_state(path: Path, state: TrainingState) -> None:
         InputError: the disk is full or refuses; what was there before stays.
     """
     arrays, facts = state.arrays(), json.dumps(state.facts())
-    metadata = {"format": _FORMAT, "facts": facts, "sha256": _digest(arrays, facts)}
+    metadata = {"format": _FORMAT, "facts": facts, "sha256": digest(arrays, facts)}
     content = Content(
         tuple(Head(key, BY_NAME[str(a.dtype)], a.shape) for key, a in arrays.items()),
         arrays.values,
@@ -125,7 +125,7 @@ def load_state(path: Path) -> TrainingState:
     if "facts" not in found or found.get("format") != _FORMAT:
         raise InputError(f"{path}: no checkpoint of a training, or of another version")
     arrays = {key: tensor.load() for key, tensor in checkpoint.items()}
-    if _digest(arrays, found["facts"]) != found.get("sha256"):
+    if digest(arrays, found["facts"]) != found.get("sha256"):
         raise InputError(f"{path}: damaged, its digest is not that of its content")
     parts: dict[str, Arrays] = {part: {} for part in _PARTS}
     for key, array in arrays.items():
@@ -163,7 +163,7 @@ def random_state() -> list[Any]:
     return [_generator_facts(state) for state in paddle.get_rng_state()]
 
 
-def restore_random_state(facts: list[Any]) -> None:
+def restore_random_state(facts: Any) -> None:
     """Set Paddle's random generators of this process to what `random_state` gave."""
     kind: Any = type(paddle.get_rng_state()[0])
     states = []
@@ -205,7 +205,8 @@ def _generator_facts(state: Any) -> list[Any]:
     return [device, seed, offset, bytes(engine).decode()]
 
 
-def _digest(arrays: Arrays, facts: str) -> str:
+def digest(arrays: Arrays, facts: str) -> str:
+    """What tells arrays and facts from all others: a SHA-256."""
     digest = sha256(facts.encode())
     for key, array in arrays.items():
         digest.update(f"{key} {array.dtype} {array.shape}".encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,6 +14,8 @@ from stdc_port.spec import LossParts
 from stdc_port.training.batches import Batch
 from stdc_port.training.groups import frozen_norms
 from stdc_port.training.nonfinite import NotFiniteError, first_bad_layer, last_computed
+from stdc_port.training.norms import RunningStatistics
+from stdc_port.training.parallel import ALONE, Processes, portion
 from stdc_port.training.recipe import Recipe
 
 _AMP = {"bf16": "bfloat16", "fp16": "float16"}
@@ -28,7 +30,13 @@ class Stepper:
     """
 
     def __init__(
-        self, network: Any, loss: Any, optimizer: Any, trained: dict[str, Any], recipe: Recipe
+        self,
+        network: Any,
+        loss: Any,
+        optimizer: Any,
+        trained: dict[str, Any],
+        recipe: Recipe,
+        processes: Processes = ALONE,
     ) -> None:
         """Prepare the steps of a recipe.
 
@@ -37,6 +45,8 @@ class Stepper:
         """
         self._network, self._loss, self._recipe = network, loss, recipe
         self._optimizer, self._trained = optimizer, trained
+        self._processes = processes
+        self._statistics = RunningStatistics(network, processes)
         self._frozen = frozen_norms(network, recipe.optimizer.freeze)
         self.average: dict[str, Any] = {}
         self.scaler: Any = None
@@ -59,36 +69,56 @@ class Stepper:
         """Train by one batch.
 
         Args:
-            batch: the pictures.
+            batch: the pictures, those of this process alone.
             iteration: counted from 0.
             rate: the learning rate.
 
         Returns:
-            The loss's parts, `total` first: means over the parts of the batch.
+            The loss's parts, `total` first: means over the pictures of all processes.
 
         Raises:
             NotFiniteError: the loss or a gradient is not finite; no weight has changed.
+            ElsewhereError: another process ended.
         """
         self._optimizer.set_lr(rate)
-        sums = dict.fromkeys(LossParts._fields, 0.0)
-        for part in self._parts(batch):
-            losses = self._losses(part)
-            for name in sums:
-                sums[name] += float(getattr(losses, name)) / self._recipe.train.accumulate
-            if not np.isfinite(sums["total"]):
-                self._refuse_loss(part, losses)
-            total = losses.total / self._recipe.train.accumulate
-            (total if self.scaler is None else self.scaler.scale(total)).backward()
-        self._apply(batch)
+        counts, losses = zip(
+            *self._processes.gather([len(batch.images), self._backward(batch)]), strict=True
+        )
+        self._share(counts)
+        self._apply()
         self._optimizer.clear_grad()
         self._update_average(iteration)
+        return _means(counts, losses)
+
+    def _backward(self, batch: Batch) -> dict[str, float]:
+        """Leave the gradients of this process's loss at the parameters; return its parts."""
+        sums = dict.fromkeys(LossParts._fields, 0.0)
+        for part in self._parts(batch):
+            parts = len(batch.images) / len(part.images)
+            losses = self._losses(part)
+            for name in sums:
+                sums[name] += float(getattr(losses, name)) / parts
+            if not np.isfinite(sums["total"]):
+                self._refuse_loss(part, losses)
+            total = losses.total / parts
+            (total if self.scaler is None else self.scaler.scale(total)).backward()
+        if self.scaler is None:  # in the process where it arose
+            self._refuse_gradients(batch)
         return sums
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
-        size = len(batch.images) // self._recipe.train.accumulate
-        for start in range(0, len(batch.images), size):
-            end = start + size
-            yield Batch(batch.images[start:end], batch.labels[start:end])
+        accumulate = self._recipe.train.accumulate
+        for number in range(accumulate):
+            part = portion(len(batch.images), number, accumulate)
+            yield Batch(batch.images[part], batch.labels[part])
+
+    def _share(self, counts: Sequence[int]) -> None:
+        """Make gradients and running statistics the mean over the pictures of all processes."""
+        if len(counts) > 1:
+            share = counts[self._processes.rank] / sum(counts)
+            gradients = [p.grad for p in self._trained.values() if p.grad is not None]
+            self._processes.add(gradients, share)
+            self._statistics.average(share)
 
     def _losses(self, batch: Batch) -> LossParts:
         images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
@@ -101,14 +131,13 @@ class Stepper:
         kind = self._recipe.train.amp
         return nullcontext() if kind == "off" else paddle.amp.auto_cast(dtype=_AMP[kind])
 
-    def _apply(self, batch: Batch) -> None:
+    def _apply(self) -> None:
         if self.scaler is not None:  # steps over gradients that overflowed, and scales less
             self.scaler.unscale_(self._optimizer)
             clip_gradients(self._trained, self._recipe.optimizer.clip_norm)
             self.scaler.step(self._optimizer)
             self.scaler.update()
             return
-        self._refuse_gradients(batch)
         clip_gradients(self._trained, self._recipe.optimizer.clip_norm)
         self._optimizer.step()
 
@@ -142,6 +171,16 @@ class Stepper:
         # Paddle's ReLU makes 0 of NaN: a loss may be finite over a layer that is not.
         where = first_bad_layer(self._network, batch.images) or f"backward met {first} first"
         raise NotFiniteError(f"the gradients of {len(bad)} parameters are not finite; {where}")
+
+
+def _means(counts: Sequence[int], losses: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of the processes' losses, weighted by their pictures."""
+    if len(losses) == 1:
+        return losses[0]
+    return {
+        name: sum(n * one[name] for n, one in zip(counts, losses, strict=True)) / sum(counts)
+        for name in losses[0]
+    }
 
 
 def clip_gradients(parameters: dict[str, Any], bound: float) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from stdc_port.training.parallel import ALONE, Processes
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,23 +27,36 @@ class StoppedError(Exception):
 
 
 class StopRequest:
-    """Whether somebody asked to stop, and by which signal."""
+    """Whether somebody asked to stop, and by which signal.
 
-    def __init__(self) -> None:
+    Attributes:
+        number: of the signal, None before.
+    """
+
+    def __init__(self, processes: Processes = ALONE) -> None:
         self.number: int | None = None
+        self._processes = processes
 
     def hear(self, number: int, _: FrameType | None = None) -> None:
-        """Note a signal; the second one of its kind ends the process at once."""
-        if self.number == number:
+        """Note a signal; the second one of its kind ends the process at once.
+
+        But for Paddle's launcher, which sends SIGTERM three times within a second.
+        """
+        if self.number == number and "PADDLE_TRAINER_ID" not in os.environ:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.number = number
 
+    def agreed(self) -> bool:
+        """Whether one of the processes was asked to; then all are. All must ask this together."""
+        self.number = max(self._processes.gather(self.number or 0)) or None
+        return self.number is not None
+
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
+def stop_request(processes: Processes = ALONE) -> Iterator[StopRequest]:
     """Note SIGTERM and SIGINT instead of being ended by them; in the main thread alone."""
-    request = StopRequest()
+    request = StopRequest(processes)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from converters.files import write_text
 from stdc_port.training.batches import Batch, TrainingSet, training_set
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.groups import Group
@@ -18,10 +19,11 @@ from stdc_port.training.keeper import Keeper
 from stdc_port.training.learner import Learner
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.nonfinite import NotFiniteError, keep_batch
+from stdc_port.training.parallel import ALONE, Processes
 from stdc_port.training.preflight import batch_remarks, ohem_minimum
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.runlog import RunLog, Step
-from stdc_port.training.state import Best, save_weights
+from stdc_port.training.state import Best, digest, network_arrays, save_weights
 from stdc_port.training.stops import StoppedError, StopRequest, stop_request
 from stdc_port.training.validation import (
     Evaluate,
@@ -31,7 +33,7 @@ from stdc_port.training.validation import (
     validate,
 )
 
-WEIGHTS, RECIPE = "model.pdparams", "recipe.json"
+WEIGHTS, RECIPE, ORIGIN = "model.pdparams", "recipe.json", "initialisation.json"
 
 
 class Trainer:
@@ -50,6 +52,7 @@ class Trainer:
         folder: Path,
         weights: Path | None,
         tell: Callable[[str], None] = lambda _: None,
+        processes: Processes = ALONE,
     ) -> None:
         """Build the network and its optimizer.
 
@@ -58,16 +61,20 @@ class Trainer:
             folder: of the run.
             weights: file with the first weights, None for random ones.
             tell: told what somebody should know who looks at the run.
+            processes: that train it together; the first one writes.
 
         Raises:
             InputError: the weights cannot be read.
             RefusedError: they do not fit.
         """
-        self.recipe, self.folder = recipe, folder
-        self._learner = Learner(recipe, weights)
-        self._keeper = Keeper(recipe, folder, self._learner)
+        self.recipe, self.folder, self._processes = recipe, folder, processes
+        self._learner = Learner(recipe, weights, processes)
+        if self._learner.remark:
+            tell(f"note: {self._learner.remark}")
+        self._keeper = Keeper(recipe, folder, self._learner, processes)
+        self._n_min = ohem_minimum(recipe, processes.count)
         self._schedule = recipe.schedule()
-        self.log = RunLog(folder, tell, recipe.train.log_every)
+        self.log = RunLog(folder, tell, recipe.train.log_every, writes=processes.first)
         self.evaluation: Evaluation | None = None
 
     @property
@@ -125,23 +132,31 @@ class Trainer:
             InputError: the set is smaller than a batch or another one than before, or the disk
                 refuses the final files.
             StoppedError: SIGTERM or SIGINT came; the state is on the disk.
+            ElsewhereError: another process ended.
         """
-        data = training_set(self.recipe, pairs)
+        data = training_set(self.recipe, pairs, self._processes)
         self._keeper.require_same_pictures(data.identity())
-        self._begin()
+        self._begin(data)
         try:
-            with stop_request() as stop:
+            with stop_request(self._processes) as stop:
                 self._loop(data, advance, evaluate, stop)
         finally:
             self.log.end()
-        save_weights(self.folder / WEIGHTS, self._learner.final_arrays())
+        if self._processes.first:
+            save_weights(self.folder / WEIGHTS, self._learner.final_arrays())
+        self._processes.gather(None)  # none ends before the files are there
         return self.folder / WEIGHTS
 
-    def _begin(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((RECIPE, self.recipe), ("initialisation.json", self.initialisation)):
-            text = json.dumps(content.to_json(), indent=1)
-            (self.folder / name).write_text(text + "\n", encoding="utf-8")
+    def _begin(self, data: TrainingSet) -> None:
+        same = self._processes.require_same
+        same("recipe", lambda: json.dumps(self.recipe.to_json(), sort_keys=True))
+        same("training set", data.identity)
+        same("first weights", lambda: digest(network_arrays(self.network), ""))
+        if self._processes.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, content in ((RECIPE, self.recipe), (ORIGIN, self.initialisation)):
+                text = json.dumps(content.to_json(), indent=1)
+                write_text(self.folder / name, text + "\n")
         self.log.begin(self.iteration)
 
     def _loop(
@@ -162,25 +177,28 @@ class Trainer:
             if self.iteration % train.checkpoint_every == 0:
                 self._save()
             self._validate(evaluate, stop)
-            self._heed(stop)
+            if stop.agreed():
+                self._stop(stop)
             asked = time.perf_counter()
         self._keeper.save()
 
     def _train_on(self, batch: Batch, data: TrainingSet, asked: float, began: float) -> Step:
         iteration = self.iteration
         rate, names = self._schedule.rate(iteration), data.names_of(iteration)
-        for remark in batch_remarks(batch, names, ohem_minimum(self.recipe)):
-            self.log.remark(iteration, remark)
+        for remarks in self._processes.gather(batch_remarks(batch, names, self._n_min)):
+            for remark in remarks:
+                self.log.remark(iteration, remark)
         try:
             parts = self._learner.step(batch, iteration, rate)
         except NotFiniteError as error:
-            kept = keep_batch(self.folder, iteration, batch, names, self.network)
+            rank = self._processes.rank
+            kept = keep_batch(self.folder, iteration, batch, names, self.network, rank)
             raise NotFiniteError(
                 f"iteration {iteration}: {error}. The batch is in {kept}, the weights that it "
                 "met beside it; lower rate.base or lengthen rate.warmup_iterations"
             ) from error
         seconds = time.perf_counter() - asked
-        total, speed = parts.pop("total"), len(batch.images) / seconds
+        total, speed = parts.pop("total"), self.recipe.train.batch_size / seconds
         step = Step(iteration, rate, total, parts, speed, began - asked, seconds)
         self._keeper.progress.iteration += 1
         self.log.step(step)
@@ -193,22 +211,20 @@ class Trainer:
         try:
             result = validate(self._learner, evaluate, stop)
         except InterruptedEvaluationError:
-            self._heed(stop)
-            raise
+            self._stop(stop)
         self.evaluation = result
         self.log.evaluation(self.iteration, result)
-        keep_best(self._learner, progress, result, self.folder)
+        writes = self._processes.first
+        keep_best(self._learner, progress, result, self.folder, writes=writes)
         self._save()
 
     def _save(self) -> None:
         self._keeper.try_to_save(lambda text: self.log.remark(self.iteration, text))
 
-    def _heed(self, stop: StopRequest) -> None:
-        if stop.number is None:
-            return
-        path = self._keeper.save()
+    def _stop(self, stop: StopRequest) -> NoReturn:
+        path, number = self._keeper.save(), signal.Signals(stop.number or signal.SIGTERM)
         raise StoppedError(
-            stop.number,
-            f"stopped by {signal.Signals(stop.number).name} after iteration {self.iteration}; "
-            f"{path} holds all, go on with --resume",
+            number,
+            f"stopped by {number.name} after iteration {self.iteration}; {path} holds all, go on "
+            "with --resume",
         )

@@ -38,8 +38,17 @@ def validate(learner: Learner, evaluate: Evaluate, stop: StopRequest) -> Evaluat
         return evaluate(network, lambda: _interrupt(stop))
 
 
-def keep_best(learner: Learner, progress: Progress, result: Evaluation, folder: Path) -> None:
+def keep_best(
+    learner: Learner, progress: Progress, result: Evaluation, folder: Path, *, writes: bool
+) -> None:
     """Note an evaluation of this iteration; write the weights if none before was as good.
+
+    Args:
+        learner: was evaluated.
+        progress: takes note of it.
+        result: the evaluation.
+        folder: of the run.
+        writes: whether this process does.
 
     Raises:
         InputError: the disk refuses them.
@@ -47,9 +56,10 @@ def keep_best(learner: Learner, progress: Progress, result: Evaluation, folder: 
     progress.evaluated = progress.iteration
     if progress.best is None or result.miou > progress.best.miou:
         progress.best = Best(result.miou, progress.iteration)
-        save_weights(folder / BEST_WEIGHTS, learner.final_arrays())
+        if writes:
+            save_weights(folder / BEST_WEIGHTS, learner.final_arrays())
 
 
 def _interrupt(stop: StopRequest) -> None:
-    if stop.number is not None:
+    if stop.agreed():
         raise InterruptedEvaluationError

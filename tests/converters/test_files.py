@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from samples import bits
 
 from converters import InputError, convert_file, files, read_checkpoint
 from converters.cli import main
-from converters.files import check_target, locked, put_in_place, temporary_beside
+from converters.files import check_target, locked, put_in_place, scratch_folder, temporary_beside
 
 
 def left(folder: Path) -> list[str]:
@@ -155,6 +156,24 @@ def test_what_is_being_written_is_not_removed(sources, tmp_path, folder):
             assert theirs.exists()
             assert ours != theirs
     assert left(tmp_path) == ["a.pdparams"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_scratch_of_a_killed_process_is_removed_by_the_next(tmp_path, monkeypatch, ours):
+    """But for what belongs to another user, which is no reason to stop."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    abandoned = tmp_path / ".scratch.01234567.part"
+    abandoned.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    if not ours:
+        monkeypatch.setattr(Path, "unlink", refuse)
+    with scratch_folder("scratch") as folder:
+        assert abandoned.exists() is not ours
+        assert folder.stat().st_mode & 0o077 == 0
+    assert left(tmp_path) == ([] if ours else [abandoned.name])
 
 
 def test_what_merely_looks_like_a_temporary_stays(sources, tmp_path):

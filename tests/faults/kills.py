@@ -1,23 +1,27 @@
-"""Commands killed at random moments: what they leave is the old file whole or the new one whole."""
+"""Commands killed at random moments: what they leave is the old file whole or the new one whole.
+
+A training goes on from what it left, and ends with the very bits of one that was never killed.
+"""
 
 from __future__ import annotations
 
-import json
-import os
+import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
-from converters import read_checkpoint
+from starts import start
+from victims import VICTIMS, Ended, Victim
 
-ROOT = Path(__file__).parents[2]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # Ends of a process: done; stopped in order; and by the signal itself, before there was anything to
 # clean up or where it cannot be caught. Python itself, while it starts, ends Ctrl-C with a 1.
@@ -26,63 +30,10 @@ ENDS: Mapping[signal.Signals, tuple[int, ...]] = {
     signal.SIGTERM: (0, 143, -signal.SIGTERM),
     signal.SIGINT: (0, 130, -signal.SIGINT),
 }
-# Such that a report may take its place, JSON's or a page's.
-OLD = '{"old": "file"}\n'
-OLD_PAGE = "<!doctype html>\n<title>old</title>\n"
-# Of the time that a command takes, so long after its start it is killed at the latest.
-LATEST = 1.05
-SAVE = """
-import sys, torch
-torch.manual_seed(1)
-torch.save({f"{n}.weight": torch.randn(64, 64, 3, 3) for n in range(60)}, sys.argv[1])
-"""
-
-
-@dataclass(frozen=True)
-class Victim:
-    """A command that is killed.
-
-    Attributes:
-        name: of it.
-        words: the command, run in a folder that holds its input.
-        files: what it writes, and how a whole new one is told.
-    """
-
-    name: str
-    words: tuple[str, ...]
-    files: Mapping[str, Callable[[Path], bool]]
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Tell whether a converted file holds every tensor."""
-    found = read_checkpoint(path)
-    return len(found) == 60 and all(one.load().shape == (64, 64, 3, 3) for one in found.values())
-
-
-def is_report(path: Path) -> bool:
-    """Tell whether a report is JSON from its beginning to its end."""
-    return len(json.loads(path.read_text("utf-8"))) > 1
-
-
-def is_page(path: Path) -> bool:
-    """Tell whether a page is there to its end."""
-    return path.read_text("utf-8").rstrip().endswith("</html>")
-
-
-CONVERT = Victim(
-    "convert",
-    ("converters.cli", "-q", "a.pth", "--force", "-o", "a.pdparams", "--json", "r.json"),
-    {"a.pdparams": is_checkpoint, "r.json": is_report},
-)
-PARITY = Victim(
-    "parity",
-    (
-        *("parity", "-q", "--arch", "stdc1", "--size", "64x64", "--precision", "float32"),
-        *("--json", "r.json", "--html", "r.html"),
-    ),
-    {"r.json": is_report, "r.html": is_page},
-)
-VICTIMS = {one.name: one for one in (CONVERT, PARITY)}
+# What a training says that has saved its state; asked by SIGTERM, that is a good end.
+SAVED = "stopped by SIG"
+# One in so many loads everything anew, and may be killed while it does.
+FRESH = 10
 
 
 @dataclass
@@ -90,7 +41,7 @@ class Toll:
     """What became of the killed commands.
 
     Attributes:
-        counts: of (command, signal, exit code, which files were there).
+        counts: of (command, signal, exit code, what lay there).
         failures: what should not have happened.
     """
 
@@ -103,109 +54,151 @@ class Toll:
             yield f"{count:>6}  {name:8} {number:8} exit {code:>4}  {files}"
         yield from self.failures[:20]
 
-
-def start(victim: Victim, folder: Path) -> subprocess.Popen[str]:
-    """Start a command in a folder."""
-    return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-W", "ignore", "-m", *victim.words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    def __iadd__(self, other: Toll) -> Toll:
+        """Add another one's."""
+        self.counts += other.counts
+        self.failures += other.failures
+        return self
 
 
-def kill(victim: Victim, folder: Path, number: signal.Signals, after: float, toll: Toll) -> None:
-    """Kill a command after some seconds and look at what it left."""
-    for name in victim.files:
-        (folder / name).write_text(old(name), encoding="utf-8")
-    before = left(victim, folder)
-    process = start(victim, folder)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-    _, errors = process.communicate()
-    states = [state(folder / name, whole) for name, whole in victim.files.items()]
-    told = f"{victim.name}, {number.name} after {after:.3f} s"
-    if process.returncode not in ENDS[number] and "<frozen site>" not in errors:
-        toll.failures.append(f"{told}: exit {process.returncode}: {errors[-500:]}")
-    new = set(left(victim, folder)) - set(before)
-    if process.returncode in (143, 130) and (new or errors):
-        toll.failures.append(f"{told}: left {new}, said {errors[-500:]!r}")
-    if "broken" in states or (process.returncode == 0 and "old" in states):
-        toll.failures.append(f"{told}: exit {process.returncode}, files {states}")
-    toll.counts[victim.name, number.name, process.returncode, " ".join(states)] += 1
+@dataclass
+class Killer:
+    """Kills one command in one folder.
 
+    Attributes:
+        victim: the command.
+        folder: where it runs.
+        random: moments and order.
+        toll: of all.
+        fresh: one in so many starts loads everything anew; 0: none.
+        seconds: that a run takes, by whether it is a fresh one.
+    """
 
-def old(name: str) -> str:
-    """Return what an old file holds."""
-    return OLD_PAGE if name.endswith(".html") else OLD
+    victim: Victim
+    folder: Path
+    random: Random
+    fresh: int = 0
+    toll: Toll = field(default_factory=Toll)
+    seconds: dict[bool, float] = field(default_factory=dict)
 
+    def kill(self, number: signal.Signals) -> None:
+        """Run until it is hit by a signal, and look at what it left."""
+        ended = None
+        while ended is None:
+            self.victim.begin(self.folder)
+            before = self.victim.left(self.folder)
+            fresh = bool(self.fresh) and self.random.randrange(self.fresh) == 0
+            after = self.random.uniform(0, self.seconds[fresh])
+            running = start(self.victim, self.folder, fresh=fresh)
+            ended = running.end(after, number)
+        told = f"{self.victim.name}, {number.name} after {after:.3f} s"
+        self.judge(ended, number, told, set(self.victim.left(self.folder)) - set(before))
 
-def state(path: Path, whole: Callable[[Path], bool]) -> str:
-    """Return which of its files has a name: the old or the new one, or something broken."""
-    if path.read_text("utf-8", errors="replace") == old(path.name):
-        return "old"
-    try:
-        return "new" if whole(path) else "broken"
-    except Exception:  # noqa: BLE001 - however it is broken
-        return "broken"
+    def judge(self, ended: Ended, number: signal.Signals, told: str, new: set[str]) -> None:
+        """Note how a killed run ended, and what should not be.
 
-
-def left(victim: Victim, folder: Path) -> list[str]:
-    """Return what lies in the folder beside input and output."""
-    known = {"a.pth", *victim.files}
-    return sorted(path.name for path in folder.iterdir() if path.name not in known)
-
-
-def clean_run(victim: Victim, folder: Path, toll: Toll) -> float:
-    """Run a command to its end, look that it leaves nothing of its forerunners, and time it."""
-    begun = time.perf_counter()
-    process = start(victim, folder)
-    _, errors = process.communicate()
-    if process.returncode or left(victim, folder):
-        toll.failures.append(
-            f"{victim.name}, the next run: exit {process.returncode}, "
-            f"left {left(victim, folder)}: {errors[-500:]}"
+        Args:
+            ended: the run.
+            number: what it was hit by.
+            told: the run in words.
+            new: what it left.
+        """
+        seen = self.victim.look(self.folder)
+        saved = SAVED in ended.errors and len(ended.errors.splitlines()) == 1
+        found = [*seen.faults]
+        if ended.code not in ENDS[number] and "<frozen site>" not in ended.errors:
+            found.append("not an exit code of it")
+        if number != signal.SIGKILL and new:
+            found.append(f"left {new}")
+        if (ended.code in (0, 130) or number == signal.SIGTERM) and ended.errors and not saved:
+            found.append("said something")
+        if ended.code == 0 and saved == seen.done:
+            found.append(f"files {seen.state}")
+        self.toll.failures.extend(
+            f"{told}: exit {ended.code}: {one}: {ended.errors[-500:]}" for one in found
         )
-    return time.perf_counter() - begun
+        state = f"saved, {seen.state}" if saved else seen.state
+        self.toll.counts[self.victim.name, number.name, ended.code, state] += 1
+
+    def time(self, *, fresh: bool) -> None:
+        """Note how long a run takes that begins with nothing."""
+        self.victim.begin(self.folder)
+        running = start(self.victim, self.folder, fresh=fresh)
+        begun = time.perf_counter()
+        self._judge_whole(running.end())
+        self.seconds[fresh] = time.perf_counter() - begun
+
+    def run(self) -> None:
+        """Run to the end, and look that nothing of forerunners is left."""
+        self._judge_whole(start(self.victim, self.folder, fresh=False).end())
+
+    def _judge_whole(self, ended: Ended | None) -> None:
+        assert ended is not None
+        seen, left = self.victim.look(self.folder), self.victim.left(self.folder)
+        if ended.code or left or not seen.done or seen.faults:
+            self.toll.failures.append(
+                f"{self.victim.name}, the next run: exit {ended.code}, left {left}, "
+                f"{seen.state} {seen.faults}: {ended.errors[-500:]}"
+            )
 
 
 def kills(
-    victim: Victim,
+    name: str,
     count: int,
     seed: int = 0,
     *,
-    each: int = 10,
-    signals: Sequence[signal.Signals] = SIGNALS,
+    fresh: int = FRESH,
+    where: Path | None = None,
 ) -> Toll:
     """Kill a command many times.
 
     Args:
-        victim: the command.
-        count: how often with each signal.
+        name: of the command.
+        count: how often with each signal; after each round of them, in any order, a run comes to
+            its end.
         seed: of the moments.
-        each: after so many of every signal a run to the end follows.
-        signals: to send, one after the other.
+        fresh: one in so many starts loads everything anew; 0: none.
+        where: for the folder that it runs in.
     """
-    toll, random = Toll(), Random(seed)  # noqa: S311
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        save = [sys.executable, "-c", SAVE, str(folder / "a.pth")]
-        subprocess.run(save, check=True)  # noqa: S603
-        seconds = clean_run(victim, folder, toll)
-        for turn in range(count):
-            for number in signals:
-                kill(victim, folder, number, random.uniform(0, LATEST * seconds), toll)
-            if turn % each == each - 1 or turn == count - 1:
-                seconds = clean_run(victim, folder, toll)
-    return toll
+    with tempfile.TemporaryDirectory(dir=where) as place:
+        folder = Path(place) / "run"
+        folder.mkdir()
+        killer = Killer(VICTIMS[name](), folder, Random(seed), fresh)  # noqa: S311
+        killer.victim.prepare(folder)
+        for anew in {False, bool(fresh)}:
+            killer.time(fresh=anew)
+        for _ in range(count):
+            for number in killer.random.sample(SIGNALS, len(SIGNALS)):
+                killer.kill(number)
+            killer.run()
+    return killer.toll
+
+
+def shares(count: int, jobs: int) -> list[int]:
+    """Divide a count as evenly as it goes."""
+    return [len(range(job, count, jobs)) for job in range(min(jobs, count))]
+
+
+def main() -> None:
+    """Kill what the command line says, in several processes at once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, help="kills with each signal")
+    parser.add_argument("names", nargs="*", metavar="command", help=", ".join(VICTIMS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="commands at once")
+    given = parser.parse_args()
+    failed = False
+    with ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool:
+        for name in given.names or VICTIMS:
+            counts, toll = shares(given.count, given.jobs), Toll()
+            seeds = range(given.seed, given.seed + len(counts))
+            for part in pool.map(kills, repeat(name), counts, seeds):
+                toll += part
+            sys.stdout.writelines(f"{line}\n" for line in toll.lines())
+            sys.stdout.flush()
+            failed = failed or bool(toll.failures)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
-    name, number, *rest = sys.argv[1:]
-    found = kills(VICTIMS[name], int(number), *map(int, rest))
-    sys.stdout.writelines(f"{line}\n" for line in found.lines())
-    sys.exit(bool(found.failures))
+    main()

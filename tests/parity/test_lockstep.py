@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from parity import check_parity
+from parity.paused import PausedRun
 from parity.record import NetworkError
 from parity.running import record
 from parity.source import LiveRun
@@ -43,6 +44,23 @@ def test_a_run_left_in_the_middle_leaves_the_network_as_it_was(steps: int) -> No
     assert not hooked(model)
     assert model.training
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_interrupted_as_it_starts_no_thread_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for its turn would keep the process from ending."""
+    start, threads = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        threads.append(thread)
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    run = PausedRun(lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        run.__enter__()
+    threads[0].join(60)
+    assert not threads[0].is_alive()
 
 
 def test_an_error_of_the_paused_network_comes_out() -> None:

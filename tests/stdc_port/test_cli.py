@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -70,8 +69,17 @@ def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
     for number in (1, 2):
         part = run(*asked, "--part", f"{number}/2", "--json", tmp_path / f"{number}.json")
         assert part.exit_code == 0, part.output
-    parts = [json.loads((tmp_path / f"{number}.json").read_text()) for number in (1, 2)]
-    assert sum(np.array(part["matrix"]) for part in parts).tolist() == first["matrix"]
+    parts = [tmp_path / f"{number}.json" for number in (1, 2)]
+    both = run("combine", *parts, "-o", tmp_path / "both")
+    assert both.exit_code == 0, both.output
+    assert json.loads((tmp_path / "both/evaluation.json").read_text()) == second
+    assert (tmp_path / "both/confusion.csv").read_text() == (
+        tmp_path / "e/confusion.csv"
+    ).read_text()
+    lacking = run("combine", parts[0])
+    assert lacking.exit_code == 2
+    assert "part 2/2 is missing" in lacking.output
+    assert "named twice" in run("combine", parts[0], parts[0]).output
     predicting = ["predict", "--weights", weights, data / "leftImg8bit/val", "-o", tmp_path / "o"]
     shown = run(*predicting)
     assert shown.exit_code == 0, shown.output
@@ -107,14 +115,26 @@ def test_the_resolved_recipe_is_shown() -> None:
     assert "give --data" in run("finetune", "--scratch").output
 
 
-def test_several_processes_are_refused(
+def test_several_processes_are_refused_where_one_has_to_do_it(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    for command in ("cityscapes", "ablation"):
+        result = run(command, "-o", tmp_path / "run")
+        assert result.exit_code == 2
+        assert "as 2 processes by a launcher; start it without" in result.output
     result = run("finetune", "--data", data, "-o", tmp_path / "run", "--scratch", *TINY)
     assert result.exit_code == 2
-    assert "one of 2 processes" in result.output
+    assert "cannot join the 2 processes" in result.output
+    assert "PADDLE_TRAINER_ID" in result.output
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("devices", ["0,0", "gpu", "0,,1"])
+def test_devices_are_numbers(devices: str) -> None:
+    result = run("cityscapes", "--devices", devices)
+    assert result.exit_code == 2
+    assert "expected different whole numbers" in result.output
 
 
 def test_a_folder_with_a_training_is_not_begun_anew(data: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ _FREE = frozenset(
     {
         "data.threads",
         "data.decoded",
+        "train.devices",
         "train.log_every",
         "train.checkpoint_every",
         "train.evaluate_every",

@@ -59,7 +59,7 @@ class TrainRecipe:
 
     Attributes:
         iterations: steps of the optimizer.
-        batch_size: pictures a step.
+        batch_size: pictures a step, over all processes.
         seed: of first weights, order and augmentation.
         accumulate: into how many equal parts a batch is cut to save memory; BN and OHEM see one
             part at a time.
@@ -71,6 +71,10 @@ class TrainRecipe:
         evaluate_every: iterations between two evaluations; 0 evaluates at the end alone.
         keep: the newest checkpoints that are kept, beside the best.
         unbiased_variance: BN keeps torch's running variance.
+        devices: how many the recipe was made for, one process each; they divide every batch. More
+            or fewer train too, and are told what differs.
+        sync_batch_norm: which BN normalises by the pictures of all processes: those outside the
+            backbone, as the authors have it, all, or none; on GPUs alone.
     """
 
     iterations: Count
@@ -84,6 +88,8 @@ class TrainRecipe:
     evaluate_every: CountFromZero = 0
     keep: Count = 2
     unbiased_variance: Flag = True
+    devices: Count = 1
+    sync_batch_norm: Literal["no", "heads", "all"] = "heads"
 
     def __post_init__(self) -> None:
         """Refuse parts of a batch that are unequal, or on which BN cannot be computed.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from converters.files import put_folder_in_place, temporary_beside
 from stdc_port.training.scenes.street import draw_scene
 
 MARKER = "generated.json"
@@ -54,6 +53,7 @@ def write_scenes(
 
     Raises:
         FileExistsError: when something other than a generated set lies there.
+        InputError: the disk refuses.
     """
     if read_marker(folder) == scenes:
         return False
@@ -62,8 +62,8 @@ def write_scenes(
             f"{folder} exists and is no generated set; choose another folder or remove it"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with temporary_beside(folder, folder=True) as stage:
+        temporary = stage / "new"
         for split, first, count in (
             ("train", 0, scenes.train),
             ("val", scenes.train, scenes.val),
@@ -72,10 +72,7 @@ def write_scenes(
                 _write_scene(temporary, split, number, first + number, scenes)
                 advance()
         (temporary / MARKER).write_text(json.dumps(asdict(scenes), indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        put_folder_in_place(stage, folder)
     return True
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from PIL import Image
 
 from stdc_port.training.augmentation import IMAGENET, Augmentation, sample_rng
 from stdc_port.training.batches import BatchPlan, TrainingSet
-from stdc_port.training.cityscapes import find_pairs
+from stdc_port.training.cityscapes import Pair, find_pairs
+from stdc_port.training.decoded import PairReader
 
 PLAIN = {"jitter": (0.0, 0.0, 0.0), "flip": 0.0}
 
@@ -82,6 +86,35 @@ def test_batches_do_not_depend_on_threads_or_on_where_one_starts(scenes: Path) -
     for first, second in zip(one[3:], four, strict=True):
         assert np.array_equal(first.images, second.images)
         assert np.array_equal(first.labels, second.labels)
+
+
+@dataclass(frozen=True)
+class Together(PairReader):
+    """Reads a pair once several threads are at it at the same time."""
+
+    threads: Barrier = field(default_factory=lambda: Barrier(4))
+
+    def read(self, pair: Pair) -> Any:
+        self.threads.wait(timeout=30)
+        return super().read(pair)
+
+
+def test_all_threads_are_at_work_however_small_a_batch(scenes: Path) -> None:
+    loaded = replace(_training_set(scenes), reader=Together())
+    wanted = _training_set(scenes).batches(0, 6, threads=1)
+    for batch, other in zip(loaded.batches(0, 6, threads=4), wanted, strict=True):
+        assert np.array_equal(batch.images, other.images)
+
+
+class Failing(PairReader):
+    def read(self, pair: Pair) -> Any:
+        raise OSError(f"{pair.name} is gone")
+
+
+def test_a_picture_that_cannot_be_read_ends_the_batches(scenes: Path) -> None:
+    loaded = replace(_training_set(scenes), reader=Failing())
+    with pytest.raises(OSError, match="is gone"):
+        next(loaded.batches(0, 6, threads=2))
 
 
 def test_another_seed_and_another_epoch_differ(scenes: Path) -> None:

@@ -80,6 +80,16 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert [int(path.stem) for path in checkpoints.paths()] == [7, 6]
 
 
+def test_what_a_process_left_that_died_at_an_odd_iteration_goes_with_the_next_save(
+    tmp_path: Path,
+) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".000000003.safetensors.01234567.part").write_bytes(b"half")
+    path = checkpoints.save(replace(STATE, iteration=4))
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(replace(STATE, iteration=5, best=None))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,13 @@ import pytest
 from PIL import Image
 
 from converters.errors import InputError
-from stdc_port.training.cityscapes import check_pairs, find_pairs, read_image, read_labels
+from stdc_port.training.cityscapes import (
+    check_pairs,
+    find_pairs,
+    read_image,
+    read_label_values,
+    read_labels,
+)
 from stdc_port.training.labels import LABELS, TRAIN_ID_OF_ID, TRAINED
 
 
@@ -113,6 +121,41 @@ def test_pictures_are_read_as_pillow_reads_them(tmp_path: Path) -> None:
         with Image.open(path) as image:
             wanted = np.asarray(image.convert("RGB"))
         assert np.array_equal(np.asarray(read_image(path)), wanted), path.name
+
+
+def grey_png(path: Path, values: np.ndarray, bits: int) -> Path:
+    """Write a grey PNG of fewer than 8 bits a pixel, which Pillow does not."""
+    rows = np.unpackbits(values[..., None], axis=2)[..., 8 - bits :].reshape(len(values), -1)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in np.packbits(rows, axis=1)))
+    head = struct.pack(">IIBBBBB", *values.shape[::-1], bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", data), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+            for kind, body in chunks
+        )
+    )
+    return path
+
+
+def test_label_pictures_of_every_kind_are_read_as_pillow_does(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    values = random.integers(0, 34, (20, 30)).astype(np.uint8)
+    palette = Image.fromarray(values, "L").convert("P")
+    palette.putdata(values.ravel().tolist())
+    palette.save(tmp_path / "palette.png")
+    files = [
+        saved(tmp_path / "plain.png", values),
+        saved(tmp_path / "transparent.png", values, transparency=3),
+        tmp_path / "palette.png",
+        *(grey_png(tmp_path / f"{bits}.png", values % 2**bits, bits) for bits in (2, 4)),
+    ]
+    for path in files:
+        with Image.open(path) as image:
+            assert np.array_equal(read_label_values(path), np.asarray(image)), path.name
+    assert np.array_equal(read_label_values(files[0]), values)
+    assert np.array_equal(read_label_values(files[2]), values)
 
 
 def test_the_fast_decoder_is_used_and_left_where_it_is_not_installed(

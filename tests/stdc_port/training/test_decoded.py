@@ -70,3 +70,10 @@ def test_nothing_is_left_where_decoding_fails(scenes: Path, tmp_path: Path) -> N
     with pytest.raises(OSError, match="cannot identify"):
         PairReader(tmp_path / "decoded").read(broken)
     assert not list((tmp_path / "decoded").iterdir())
+
+
+def test_what_a_killed_process_left_goes_with_the_next_run(scenes: Path, tmp_path: Path) -> None:
+    abandoned = tmp_path / ".0123.npy.01234567.part"
+    abandoned.write_bytes(b"half")
+    PairReader(tmp_path).require_room(find_pairs(scenes, "train"))
+    assert not abandoned.exists()

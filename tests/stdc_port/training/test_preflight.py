@@ -29,17 +29,36 @@ def _batch(labels: np.ndarray) -> Batch:
 
 
 def test_the_published_recipes_need_no_remark() -> None:
-    assert recipe_remarks(load_recipe("stdc1_seg50")) == []
+    assert recipe_remarks(load_recipe("stdc1_seg50"), processes=3) == []
+    assert recipe_remarks(load_recipe("stdc2_seg50_batch36")) == []
 
 
 def test_another_batch_is_told_with_what_to_expect() -> None:
     recipe = load_recipe("stdc1_seg50", ["train.batch_size=12"])
-    (text,) = recipe_remarks(recipe)
+    text, parts = recipe_remarks(recipe)
     for part in ("effective batch 12", "made for 48", "0.0025", "25%", "0.9 points"):
         assert part in text
-    assert recipe_remarks(load_recipe("stdc1_seg50", ["train.batch_size=16"]), processes=3) == []
-    (text,) = recipe_remarks(load_recipe("stdc1_seg50", []), processes=2)
-    assert "effective batch 96 (2 processes × 48)" in text
+    assert "see 12 pictures at a time" in parts
+
+
+def test_other_devices_are_told() -> None:
+    """The batch is the same, but OHEM and the backbone's BN see another share of it."""
+    (text,) = recipe_remarks(load_recipe("stdc1_seg50"), processes=2)
+    assert "see 24 pictures at a time" in text
+    assert "has 16 (train.devices=3)" in text
+    (text,) = recipe_remarks(load_recipe("stdc1_seg50"))
+    assert "see 48 pictures" in text
+    assert recipe_remarks(load_recipe("stdc1_seg50", ["train.accumulate=3"])) == []
+
+
+def test_batches_that_processes_cannot_divide_are_refused() -> None:
+    recipe = load_recipe("generated", ["train.batch_size=4"])
+    with pytest.raises(InputError, match="fewer than 2 pictures to each of 3 processes"):
+        recipe_remarks(recipe, processes=3)
+    with pytest.raises(InputError, match=r"does not divide among 2.*sync_batch_norm='no'"):
+        recipe_remarks(load_recipe("generated", ["train.batch_size=5"]), processes=2)
+    uneven = ["train.batch_size=5", "train.sync_batch_norm=no"]
+    assert recipe_remarks(load_recipe("generated", uneven), processes=2)
 
 
 def test_a_small_batch_is_told() -> None:

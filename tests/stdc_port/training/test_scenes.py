@@ -87,3 +87,10 @@ def test_never_replaces_what_it_did_not_make(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="no generated set"):
         write_scenes(tmp_path, SMALL)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_what_a_killed_generation_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    abandoned = tmp_path / ".set.01234567.part"
+    (abandoned / "new").mkdir(parents=True)
+    write_scenes(tmp_path / "set", SceneSet(train=1, val=1, width=64, height=32))
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

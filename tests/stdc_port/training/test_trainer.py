@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +15,16 @@ import pytest
 import torch
 
 from converters import InputError, RefusedError
+from stdc_port.training import stops
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import find_pairs
 from stdc_port.training.evaluate import evaluate
 from stdc_port.training.inference import load_network
+from stdc_port.training.metrics import Evaluation
 from stdc_port.training.nonfinite import NotFiniteError
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.runlog import LOG
-from stdc_port.training.state import TrainingState, network_arrays, write_whole
+from stdc_port.training.state import TrainingState, load_state, network_arrays, write_whole
 from stdc_port.training.trainer import Trainer
 from stdc_port.training.variance import use_unbiased_variance
 
@@ -71,6 +76,33 @@ def test_resumed_it_ends_bit_identical(
     assert len(first.velocity) > 50
     steps = [json.loads(line)["iteration"] for line in (cut / LOG).read_text().splitlines()]
     assert steps == [0, 1, 2, 3]
+
+
+def test_stopped_in_an_evaluation_it_evaluates_and_goes_on(
+    scenes: Path, small_recipe: Recipe, tmp_path: Path
+) -> None:
+    """The state is saved again before any step of the optimizer: momentum is kept all the same."""
+    pairs = find_pairs(scenes, "train")
+    recipe = replace(small_recipe, train=replace(small_recipe.train, iterations=2, keep=3))
+    recipe = replace(recipe, train=replace(recipe.train, evaluate_every=1))
+
+    def stop(_: object, between: Callable[[], None]) -> Evaluation:
+        os.kill(os.getpid(), signal.SIGTERM)
+        between()
+        raise AssertionError
+
+    with pytest.raises(stops.StoppedError):
+        Trainer(recipe, tmp_path, None).train(pairs, _ignore, stop)
+    before = _newest(tmp_path)
+    assert (before.iteration, before.evaluated) == (1, 0)
+    trainer = Trainer(recipe, tmp_path, None)
+    trainer.resume()
+    found = Evaluation(np.eye(19, dtype=np.int64), 1, (1.0,))
+    trainer.train(pairs, _ignore, lambda *_: found)
+    again = load_state(Checkpoints(tmp_path).path_of(1))
+    assert (again.iteration, again.evaluated) == (1, 1)
+    assert again.velocity.keys() == before.velocity.keys()
+    assert all(np.array_equal(again.velocity[key], before.velocity[key]) for key in again.velocity)
 
 
 def test_weights_load_and_evaluate(

@@ -23,6 +23,7 @@ from stdc_port.training.metrics import Evaluation
 from stdc_port.training.parallel import ALONE, Processes, started_together
 from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
 from stdc_port.training.recipe import Recipe
+from stdc_port.training.run_page import write_page
 
 if TYPE_CHECKING:
     from stdc_port.training.trainer import Trainer
@@ -156,6 +157,7 @@ def _finetune(
     if processes.first:
         write_json(folder / EVALUATION, result.to_json())
         console.print(f"curves: {draw_curves(folder)}")
+        console.print(f"page: {write_page(folder, recipe, result)}")
     return result
 
 

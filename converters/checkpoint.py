@@ -21,7 +21,7 @@ from converters.errors import InputError, brief
 MAX_DIMENSIONS = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LazyTensor:
     """A tensor of a file, read when asked for.
 

@@ -18,6 +18,8 @@ STATES = ("equal", "close", "values", "type", "shape", "only in A", "only in B",
 SAME = ("equal", "close", "set aside")
 # Columns of numbers.
 RIGHT = (3, 4, 5)
+# Tensors that are shown unasked.
+MOST = 100
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,13 @@ class Difference(Shown):
         a: the first file.
         b: the second file.
         tensors: every tensor of either.
+        most: how many of those that differ are shown, None for all; JSON has them all.
     """
 
     a: str
     b: str
     tensors: tuple[TensorDifference, ...]
+    most: int | None = MOST
 
     def __bool__(self) -> bool:
         """Return whether every tensor of either is in both and the same; false if none was."""
@@ -97,7 +101,7 @@ class Difference(Shown):
         odd = [tensor for tensor in self.tensors if tensor.state not in ("equal", "set aside")]
         if odd:
             yield "A", "B", "state", "differing", "max|a−b|", "of max|a|", ""
-        for tensor in odd:
+        for tensor in odd[: self.most]:
             yield (
                 tensor.a,
                 tensor.b,
@@ -107,6 +111,8 @@ class Difference(Shown):
                 number(tensor.relative),
                 tensor.reason,
             )
+        if len(odd) > len(odd[: self.most]):
+            yield f"… and {len(odd[self.most :])} more: --all", "", "", "", "", "", ""
 
     def _verdict(self) -> str:
         words = ", ".join(f"{count} {state}" for state, count in self.counts.items())

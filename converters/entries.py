@@ -14,7 +14,7 @@ ACTIONS = (
 Keys = str | tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The fate of one key, or of several that become one or come out of one.
 

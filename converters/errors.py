@@ -5,6 +5,8 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 
+from converters.few import in_few
+
 _LONGEST = 400
 # Of any line of a message, which holds a path besides a name.
 _LONGEST_LINE = 900
@@ -30,13 +32,15 @@ class InputError(ConverterError):
 class RefusedError(ConverterError):
     """The work was checked and falls short; nothing was written.
 
+    Its text tells many reasons in few lines.
+
     Attributes:
         problems: every reason, one line each.
     """
 
     def __init__(self, summary: str, problems: Sequence[str], mend: str = "") -> None:
         self.problems = tuple(problems)
-        lines = [summary, *(f"  {shortened(problem)}" for problem in self.problems)]
+        lines = [summary, *(f"  {shortened(problem)}" for problem in in_few(self.problems))]
         super().__init__("\n".join([*lines, mend] if mend else lines))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from converters.entries import Entry
+from converters.few import in_few
 from converters.report import RIGHT, action_rows, network_in_words
 from converters.tables import rich_table
 
@@ -26,8 +27,8 @@ def shown(plan: ConversionPlan) -> RenderableType:
     network = network_in_words(layout.arch, layout.variant, layout.num_classes, layout.content)
     notes = [
         *(Text(f"inexact {line}", style="yellow") for line in plan.inexact),
-        *(Text(f"hint    {line}", style="cyan") for line in plan.hints),
-        *(Text(f"problem {line}", style="red") for line in plan.problems),
+        *(Text(f"hint    {line}", style="cyan") for line in in_few(plan.hints)),
+        *(Text(f"problem {line}", style="red") for line in in_few(plan.problems)),
     ]
     return Group(
         Text(f"plan    {plan.checkpoint.place} to {plan.to}"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.checkpoint import Checkpoint
 from converters.errors import InputError
+from converters.few import in_few
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
 from converters.plan import Framework, detect, plan_conversion
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorFacts:
     """One key of a checkpoint.
 
@@ -119,8 +120,8 @@ class Inspection(Shown):
         yield f"aliases   {self.aliases}"
         for name, value in self.metadata.items():
             yield f"says      {name}: {value if len(value) <= 60 else value[:57] + '...'}"
-        for name, what in self.skipped.items():
-            yield f"skipped   {name}: {what}"
+        for line in in_few([f"{name}: {what}" for name, what in self.skipped.items()]):
+            yield f"skipped   {line}"
 
 
 def counted(numbers: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from converters.checkpoint import Checkpoint
 from converters.entries import ACTIONS, Entry
 from converters.errors import InputError, RefusedError
+from converters.few import MOST
 from converters.layouts import Layout
 from converters.layouts.network import framework_of, keys_of
 from converters.planning.aim import aim_at
@@ -102,7 +103,8 @@ class ConversionPlan(Shown):
         if self.problems:
             said = f"{self.checkpoint.place}: not converted, {len(self.problems)} problem(s)"
             how = f"; {ASSUMED}" if ASSUMED in self.hints else ""
-            raise RefusedError(f"{said}{how}:", self.problems, self.mend)
+            all_ = "; --json FILE lists them all" if len(self.problems) > MOST else ""
+            raise RefusedError(f"{said}{how}{all_}:", self.problems, self.mend)
 
 
 def plan_conversion(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import brief
+from converters.few import in_few
 from converters.plan import Entry
 from converters.shown import Shown
 from converters.special_values import SpecialValues
@@ -134,21 +135,21 @@ class ConversionReport(Shown):
 
     def _tail(self) -> Iterator[tuple[str, str]]:
         """Yield the lines behind the table, each with its style."""
-        for name, what in self.skipped.items():
-            yield f"skipped {name}: {what}", ""
+        for line in in_few([f"{name}: {what}" for name, what in self.skipped.items()]):
+            yield f"skipped {line}", ""
         for line in self.inexact:
             yield f"inexact {line}", "yellow"
         yield from special_lines(self.special_values)
-        for line in self.hints:
+        for line in in_few(self.hints):
             yield f"hint    {line}", "cyan"
-        for problem in self.problems:
+        for problem in in_few(self.problems):
             yield f"problem {problem}", "red"
         if self.target.format:
             read = "read back and compared bit for bit" if self.verified else "not read back"
             told = f"{self.target.format}, {size(self.target.bytes)}, {read}"
             yield f"wrote   {self.target.path}  ({told})", "green" if self.verified else "yellow"
-            for shard in self.files[:-1]:
-                yield f"        {shard.path}  ({size(shard.bytes)})", ""
+            for line in in_few([f"{one.path}  ({size(one.bytes)})" for one in self.files[:-1]]):
+                yield f"        {line}", ""
         else:
             yield f"dry run, nothing written; the target would be {self.target.path}", ""
 

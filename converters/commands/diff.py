@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -54,6 +55,7 @@ Exit codes: 0 the same; 1 different; 2 a file cannot be used, or the network is 
 )
 @click.option("--key-a", metavar="PATH", help="Dict inside A to take, as in model.ema.")
 @click.option("--key-b", metavar="PATH", help="Dict inside B to take.")
+@click.option("--all", "everything", is_flag=True, help="Show more than 100 that differ.")
 @common_options
 def diff_command(
     first: Path,
@@ -64,6 +66,7 @@ def diff_command(
     key_b: str | None,
     model: str | None,
     rules_path: Path | None,
+    everything: bool,
     json_path: Path | None,
     quiet: bool,
 ) -> None:
@@ -89,6 +92,6 @@ def diff_command(
         if json_path is not None:
             write_json(json_path, found.to_json())
     if not quiet:
-        show(found)
+        show(replace(found, most=None) if everything else found)
     if not found:
         raise SystemExit(FALLS_SHORT)

@@ -14,7 +14,7 @@ from converters.bits import blocks
 from converters.dtypes import DType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Head:
     """A tensor to be written, without its elements.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from converters.checkpoint import LazyTensor
-from converters.dtypes import of_paddle_array
+from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
 from converters.formats.pickle_machine import Buildable, Known
 
@@ -73,13 +74,16 @@ def array_tensor(raw: Any, dtype: np.dtype[Any], shape: Any, order: str) -> Lazy
     if min(shape, default=0) < 0 or count * dtype.itemsize != len(data):
         raise ValueError(f"{len(data)} bytes for shape {shape} of {dtype}")
     kind = of_paddle_array(dtype)
-
-    def read() -> np.ndarray:
-        flat = np.frombuffer(data, dtype=dtype).astype(kind.numpy, copy=False)
-        return flat.reshape(shape, order="F" if order == "F" else "C")
-
     # A tensor that stands under two keys of the file is one object.
-    return LazyTensor(shape, kind, read, object())
+    return LazyTensor(shape, kind, partial(elements, data, dtype, kind, shape, order), object())
+
+
+def elements(
+    data: memoryview | bytes, dtype: np.dtype[Any], kind: DType, shape: tuple[int, ...], order: str
+) -> np.ndarray:
+    """Return the elements of an array in the carrier of their type."""
+    flat = np.frombuffer(data, dtype=dtype).astype(kind.numpy, copy=False)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: Any, raw: Any = b"") -> Any:

@@ -121,16 +121,17 @@ class PickleMachine:
         self.position += 1
         return text
 
+    def byte(self) -> int:
+        """Return the next byte."""
+        self.position += 1
+        return self.data[self.position - 1]
+
     def number(self, code: str) -> int:
         """Return the next number in a ``struct`` code."""
         form = STRUCTS[code]
         (value,) = form.unpack_from(self.data, self.position)
         self.position += form.size
         return value
-
-    def push(self, value: Any) -> None:
-        """Put a value on the stack."""
-        self.stack.append(value)
 
     def pop_mark(self) -> list[Any]:
         """Return what lies above the last mark and remove it."""
@@ -187,7 +188,7 @@ def _reduce(machine: PickleMachine) -> None:
     arguments, function = machine.stack.pop(), machine.stack.pop()
     if not isinstance(arguments, tuple):
         raise TypeError("arguments are no tuple")
-    machine.push(machine.apply(function, arguments))
+    machine.stack.append(machine.apply(function, arguments))
 
 
 def _build(machine: PickleMachine) -> None:
@@ -200,36 +201,32 @@ def _build(machine: PickleMachine) -> None:
 
 def _find_on_stack(machine: PickleMachine) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
-    machine.push(machine.find(module, name))
+    machine.stack.append(machine.find(module, name))
 
 
 def _global(machine: PickleMachine) -> None:
     module = machine.line()
-    machine.push(machine.find(module, machine.line()))
+    machine.stack.append(machine.find(module, machine.line()))
 
 
 def _persistent(machine: PickleMachine, reference: Any) -> None:
     if machine.persistent is None:
         raise InputError(f"{machine.where}: refused, the file refers to data outside itself")
-    machine.push(machine.persistent(reference))
+    machine.stack.append(machine.persistent(reference))
 
 
 def _integer_line(machine: PickleMachine) -> None:
     text = machine.line()
-    machine.push({"00": False, "01": True}[text] if text in ("00", "01") else int(text))
+    machine.stack.append({"00": False, "01": True}[text] if text in ("00", "01") else int(text))
 
 
 def _long(machine: PickleMachine, size: int) -> None:
-    machine.push(int.from_bytes(machine.take(size), "little", signed=True))
+    machine.stack.append(int.from_bytes(machine.take(size), "little", signed=True))
 
 
-def _text(machine: PickleMachine, code: str, encoding: str = "utf-8") -> None:
-    raw = bytes(machine.take(machine.number(code)))
-    machine.push(raw.decode(encoding, "surrogatepass" if encoding == "utf-8" else "strict"))
-
-
-def _raw(machine: PickleMachine, code: str) -> None:
-    machine.push(machine.take(machine.number(code)))
+def _text(machine: PickleMachine, size: int, encoding: str = "utf-8") -> None:
+    errors = "surrogatepass" if encoding == "utf-8" else "strict"
+    machine.stack.append(str(machine.take(size), encoding, errors))
 
 
 def _top(machine: PickleMachine, count: int) -> None:
@@ -237,7 +234,7 @@ def _top(machine: PickleMachine, count: int) -> None:
     if len(items) < count:
         raise IndexError("stack too short")
     del machine.stack[-count:]
-    machine.push(items)
+    machine.stack.append(items)
 
 
 def _dict_of(items: list[Any]) -> dict[Any, Any]:
@@ -261,37 +258,37 @@ OPCODES: dict[int, Callable[[PickleMachine], None]] = {
     ord("("): lambda m: m.marks.append(len(m.stack)),
     ord("0"): lambda m: m.stack.pop() and None,
     ord("1"): lambda m: m.pop_mark() and None,
-    ord("2"): lambda m: m.push(m.stack[-1]),
-    ord("N"): lambda m: m.push(None),
-    0x88: lambda m: m.push(True),
-    0x89: lambda m: m.push(False),
+    ord("2"): lambda m: m.stack.append(m.stack[-1]),
+    ord("N"): lambda m: m.stack.append(None),
+    0x88: lambda m: m.stack.append(True),
+    0x89: lambda m: m.stack.append(False),
     ord("I"): _integer_line,
-    ord("J"): lambda m: m.push(m.number("<i")),
-    ord("K"): lambda m: m.push(m.number("<B")),
-    ord("M"): lambda m: m.push(m.number("<H")),
-    ord("L"): lambda m: m.push(int(m.line().rstrip("L"))),
-    0x8A: lambda m: _long(m, m.number("<B")),
+    ord("J"): lambda m: m.stack.append(m.number("<i")),
+    ord("K"): lambda m: m.stack.append(m.byte()),
+    ord("M"): lambda m: m.stack.append(m.number("<H")),
+    ord("L"): lambda m: m.stack.append(int(m.line().rstrip("L"))),
+    0x8A: lambda m: _long(m, m.byte()),
     0x8B: lambda m: _long(m, m.number("<i")),
-    ord("F"): lambda m: m.push(float(m.line())),
-    ord("G"): lambda m: m.push(m.number(">d")),
-    ord("T"): lambda m: _text(m, "<i", "latin-1"),
-    ord("U"): lambda m: _text(m, "<B", "latin-1"),
-    ord("X"): lambda m: _text(m, "<I"),
-    0x8C: lambda m: _text(m, "<B"),
-    0x8D: lambda m: _text(m, "<Q"),
-    ord("V"): lambda m: m.push(m.line().encode().decode("raw-unicode-escape")),
-    ord("B"): lambda m: _raw(m, "<I"),
-    ord("C"): lambda m: _raw(m, "<B"),
-    0x8E: lambda m: _raw(m, "<Q"),
-    0x96: lambda m: _raw(m, "<Q"),  # BYTEARRAY8
-    ord("]"): lambda m: m.push([]),
-    ord("}"): lambda m: m.push({}),
-    ord(")"): lambda m: m.push(()),
-    0x8F: lambda m: m.push([]),  # EMPTY_SET: a list will do, nothing looks inside
-    ord("l"): lambda m: m.push(m.pop_mark()),
-    ord("t"): lambda m: m.push(tuple(m.pop_mark())),
-    ord("d"): lambda m: m.push(_dict_of(m.pop_mark())),
-    0x91: lambda m: m.push(tuple(m.pop_mark())),  # FROZENSET
+    ord("F"): lambda m: m.stack.append(float(m.line())),
+    ord("G"): lambda m: m.stack.append(m.number(">d")),
+    ord("T"): lambda m: _text(m, m.number("<i"), "latin-1"),
+    ord("U"): lambda m: _text(m, m.byte(), "latin-1"),
+    ord("X"): lambda m: _text(m, m.number("<I")),
+    0x8C: lambda m: _text(m, m.byte()),
+    0x8D: lambda m: _text(m, m.number("<Q")),
+    ord("V"): lambda m: m.stack.append(m.line().encode().decode("raw-unicode-escape")),
+    ord("B"): lambda m: m.stack.append(m.take(m.number("<I"))),
+    ord("C"): lambda m: m.stack.append(m.take(m.byte())),
+    0x8E: lambda m: m.stack.append(m.take(m.number("<Q"))),
+    0x96: lambda m: m.stack.append(m.take(m.number("<Q"))),  # BYTEARRAY8
+    ord("]"): lambda m: m.stack.append([]),
+    ord("}"): lambda m: m.stack.append({}),
+    ord(")"): lambda m: m.stack.append(()),
+    0x8F: lambda m: m.stack.append([]),  # EMPTY_SET: a list will do, nothing looks inside
+    ord("l"): lambda m: m.stack.append(m.pop_mark()),
+    ord("t"): lambda m: m.stack.append(tuple(m.pop_mark())),
+    ord("d"): lambda m: m.stack.append(_dict_of(m.pop_mark())),
+    0x91: lambda m: m.stack.append(tuple(m.pop_mark())),  # FROZENSET
     0x85: lambda m: _top(m, 1),
     0x86: lambda m: _top(m, 2),
     0x87: lambda m: _top(m, 3),
@@ -300,11 +297,11 @@ OPCODES: dict[int, Callable[[PickleMachine], None]] = {
     0x90: lambda m: _extend(m, m.pop_mark()),  # ADDITEMS
     ord("s"): lambda m: _set_items(m, [m.stack.pop(-2), m.stack.pop()]),
     ord("u"): lambda m: _set_items(m, m.pop_mark()),
-    ord("g"): lambda m: m.push(m.memo[int(m.line())]),
-    ord("h"): lambda m: m.push(m.memo[m.number("<B")]),
-    ord("j"): lambda m: m.push(m.memo[m.number("<I")]),
+    ord("g"): lambda m: m.stack.append(m.memo[int(m.line())]),
+    ord("h"): lambda m: m.stack.append(m.memo[m.byte()]),
+    ord("j"): lambda m: m.stack.append(m.memo[m.number("<I")]),
     ord("p"): lambda m: _put(m, int(m.line())),
-    ord("q"): lambda m: _put(m, m.number("<B")),
+    ord("q"): lambda m: _put(m, m.byte()),
     ord("r"): lambda m: _put(m, m.number("<I")),
     0x94: lambda m: _put(m, len(m.memo)),
     ord("c"): _global,

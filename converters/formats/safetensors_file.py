@@ -11,13 +11,14 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from converters.checkpoint import LazyTensor
-from converters.dtypes import BY_SAFETENSORS
+from converters.dtypes import BY_SAFETENSORS, DType
 from converters.errors import InputError
 from converters.formats.content import Content, json_object
 from converters.formats.pickle_machine import StateDict
@@ -131,10 +132,12 @@ def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
             f"{path}: tensor {key!r} needs {needed} bytes, its range is {start}-{end} of "
             f"{len(body)}; the file is damaged or cut off: download it again"
         )
-    raw = body[start:end]
-    return LazyTensor(
-        shape, dtype, lambda: np.frombuffer(raw, dtype.numpy).reshape(shape), (start, end)
-    )
+    return LazyTensor(shape, dtype, partial(elements, body, start, dtype, shape), (start, end))
+
+
+def elements(body: memoryview, start: int, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the elements of a tensor that begins at a byte of the body; nothing is copied."""
+    return np.frombuffer(body, dtype.numpy, math.prod(shape), start).reshape(shape)
 
 
 def write(file: BinaryIO, content: Content) -> None:

@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -25,7 +26,7 @@ from converters.formats.pickle_machine import Known, StateDict
 UNTYPED = DType("untyped", "u1")
 
 
-@dataclass
+@dataclass(slots=True)
 class Storage:
     """A block of elements that tensors are views of.
 
@@ -61,7 +62,7 @@ class Storage:
                 f"storage {self.key!r}: {needed} bytes announced, {len(data)} present; "
                 "the file is damaged or cut off: download it again"
             )
-        self.data = data[:needed]
+        self.data = data if len(data) == needed else data[:needed]
 
     def bytes(self) -> memoryview:
         """Return the bytes, compared with their checksum the first time.
@@ -124,9 +125,11 @@ def strided_view(
     storage: Storage, dtype: DType, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> np.ndarray:
     """Return the view of a storage that is a tensor; nothing is copied."""
-    flat = np.frombuffer(storage.bytes(), dtype=dtype.numpy)[offset:]
-    steps = tuple(step * dtype.itemsize for step in stride)
-    return np.lib.stride_tricks.as_strided(flat, shape=shape, strides=steps, writeable=False)
+    size = dtype.itemsize
+    steps = tuple(step * size for step in stride)
+    # Nothing may begin anywhere, even behind the end.
+    start = 0 if 0 in shape else offset * size
+    return np.ndarray(shape, dtype.numpy, storage.bytes(), start, steps)
 
 
 def check_view(
@@ -170,7 +173,7 @@ def tensor_of(
     return LazyTensor(
         shape,
         kind,
-        lambda: strided_view(storage, kind, offset, shape, stride),
+        partial(strided_view, storage, kind, offset, shape, stride),
         (storage.key, kind.name, storage.start + offset * kind.itemsize, shape, stride),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from converters.rules import BY_KIND, PARAMETER, TensorRule, parameters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One layer of the network that a checkpoint belongs to.
 
@@ -52,7 +52,7 @@ class Layer:
         """Return the keys of a tensor in a framework: in Paddle those of its parts."""
         torch = framework == "torch" or self.paddle is None
         root = self.path if torch else str(self.paddle)
-        return tuple(join(root, name) for name in row.names(framework))
+        return tuple([join(root, name) for name in row.names(framework)])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from converters.layouts.signs import INSTANCE, NAMES, SIGNS, Sign
 from converters.rules import PARAMETER
@@ -37,16 +38,25 @@ def evidence(own: Shapes, framework: str) -> Evidence:
         own: shapes by name.
         framework: whose layouts they have.
     """
-    for sign in SIGNS:
-        if sign.framework in ("", framework) and fits(sign, own):
-            return Evidence(sign.kind, sign.doubt, firm=not sign.doubt)
+    if told := told_by_names(tuple(own), framework):
+        return told
     weight = weight_of(own)
     if weight is None:
         return free_parameters(own)
     return by_axes(weight, own.get("bias"), framework)
 
 
-def fits(sign: Sign, own: Shapes) -> bool:
+# Networks repeat their layers.
+@lru_cache(maxsize=1024)
+def told_by_names(own: tuple[str, ...], framework: str) -> Evidence | None:
+    """Return what names of tensors say of their layer's kind, None if nothing."""
+    for sign in SIGNS:
+        if sign.framework in ("", framework) and fits(sign, own):
+            return Evidence(sign.kind, sign.doubt, firm=not sign.doubt)
+    return None
+
+
+def fits(sign: Sign, own: tuple[str, ...]) -> bool:
     """Return whether a layer's tensors have the names of a sign."""
     found = [any(re.fullmatch(name, one) for one in own) for name in sign.names]
     return all(found) and (not sign.alone or len(own) == len(found))

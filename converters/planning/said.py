@@ -58,7 +58,7 @@ def doubted_squares(layers: tuple[Layer, ...], rules: UserRules) -> Iterator[Lay
     linears = [layer for layer in layers if layer.kind == "linear"]
     turned = [one.path for one in linears if rules.kind_of(one.path) not in (None, "linear")]
     for layer in layers:
-        square = layer in linears and len(set(layer.shapes.get("weight", (0, 1)))) == 1
+        square = layer.kind == "linear" and len(set(layer.shapes.get("weight", (0, 1)))) == 1
         if turned and square and rules.kind_of(layer.path) is None:
             doubt = f"its weight is square, and {turned[0]!r} lies otherwise, as --rules says"
             yield replace(layer, assumption=f"{layer.path!r} is of kind linear; {doubt}")
@@ -74,6 +74,8 @@ def with_own(layer: Layer, rules: UserRules, shaped: str) -> Layer:
         rules: what the user says.
         shaped: the framework whose tensors gave the layer's shapes.
     """
+    if not any(row.own for row in layer.rows):
+        return layer
     shapes, rows = dict(layer.shapes), []
     for row in layer.rows:
         keys = [key for one in ("torch", "paddle") for key in layer.keys(row, one)]

@@ -108,14 +108,19 @@ def with_shared(layout: Layout, source: Source) -> Layout:
             tied = owner is not layer
             why = f"{row.reason}; tied to {owner.path!r}, which has another layout".lstrip("; ")
             rows.append(replace(row, reason=why) if tied else row)
-        shapes = {row.torch: layer.shapes[row.torch] for row in rows if row.torch in layer.shapes}
-        layers.append(replace(layer, tensors=tuple(rows), shapes=shapes))
+        layers.append(layer if tuple(rows) == layer.rows else with_rows(layer, tuple(rows)))
     return replace(
         layout,
         layers=tuple(layers),
         aliases={**layout.aliases, **aliases["torch"]},
         paddle_aliases={**layout.paddle_aliases, **aliases["paddle"]},
     )
+
+
+def with_rows(layer: Layer, rows: tuple[TensorRule, ...]) -> Layer:
+    """Return a layer with some of its rows alone."""
+    shapes = {row.torch: layer.shapes[row.torch] for row in rows if row.torch in layer.shapes}
+    return replace(layer, tensors=rows, shapes=shapes)
 
 
 def identity(source: Source, names: tuple[str, ...]) -> Hashable:
@@ -130,8 +135,9 @@ def identity(source: Source, names: tuple[str, ...]) -> Hashable:
 
 def targets_seconds(layout: Layout, passage: Passage) -> Iterator[Entry]:
     """Yield the entries of the second names that the target has."""
-    shapes = dict(target_shapes(layout, passage))
-    for second, first in layout.second_names(passage.to).items():
+    seconds = layout.second_names(passage.to)
+    shapes = dict(target_shapes(layout, passage)) if seconds else {}
+    for second, first in seconds.items():
         why = f"the same tensor as {first!r}"
         yield Entry(None, second, "alias", shapes[first], "", why)
 

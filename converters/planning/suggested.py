@@ -11,6 +11,8 @@ from converters.planning.source import Source
 from converters.rules import PARAMETER
 from stdc_port import spec
 
+# Of a pattern that somebody is to paste.
+LONGEST = 350
 HEAD = "if that is right, paste it into a file for --rules:"
 
 
@@ -43,12 +45,19 @@ def suggested(source: Source, layout: Layout) -> str:
 
 
 def rule(table: str, kind: str, names: list[str], every: Collection[str]) -> Iterator[str]:
-    """Yield the lines of a rule that fits some names, and none of the others."""
+    """Yield the lines of a rule that fits some names, and none of the others.
+
+    There are none where no short pattern does.
+    """
     names = list(dict.fromkeys(names))
     exact, pattern = map(joined, (map(re.escape, names), map(general, names)))
     apart = {one for one in (*every, *names) if re.fullmatch(pattern, one)} != set(names)
     pattern = exact if apart or len(names) == 1 else pattern
-    if "'" not in pattern:
+    if len(pattern) > LONGEST:  # layer0, layer1, …
+        loose = joined(re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names)
+        fitting = {one for one in (*every, *names) if re.fullmatch(loose, one)}
+        pattern = loose if fitting == set(names) else pattern
+    if "'" not in pattern and len(pattern) <= LONGEST:
         yield f"[[{table}]]"
         yield f"pattern = '{pattern}'"
         yield f'kind = "{kind}"'

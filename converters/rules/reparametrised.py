@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from converters.rules.rows import TensorRule
@@ -58,12 +59,23 @@ SPECTRAL_NORM_PARTS = (
 def reparametrised(row: TensorRule, names: Iterable[str], framework: str) -> tuple[TensorRule, ...]:
     """Return the rows that stand for a row in a layer with these names; mostly the row itself."""
     present = set(names)
-    for parts in (SPECTRAL_NORM_PARTS, WEIGHT_NORM_PARTS):
-        for spelling in range(len(parts[0].torch) if framework == "torch" else 1):
-            found = [_part_row(row, part, spelling) for part in parts]
-            if all(set(one.names(framework)) <= present for one in found):
-                return tuple(found)
-    return (row,)
+    found = (rows for needed, rows in _stand_ins(row, framework) if needed <= present)
+    return next(found, (row,))
+
+
+@lru_cache(maxsize=1024)
+def _stand_ins(
+    row: TensorRule, framework: str
+) -> tuple[tuple[frozenset[str], tuple[TensorRule, ...]], ...]:
+    """Return all rows that may stand for a row, each time with the names that they need."""
+    choices = (
+        tuple(_part_row(row, part, spelling) for part in parts)
+        for parts in (SPECTRAL_NORM_PARTS, WEIGHT_NORM_PARTS)
+        for spelling in range(len(parts[0].torch) if framework == "torch" else 1)
+    )
+    return tuple(
+        (frozenset(name for one in rows for name in one.names(framework)), rows) for rows in choices
+    )
 
 
 def _part_row(row: TensorRule, part: Part, spelling: int) -> TensorRule:

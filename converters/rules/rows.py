@@ -12,7 +12,7 @@ from typing import Any
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorRule:
     """One tensor of a layer, or one that torch packs and Paddle keeps in parts.
 

@@ -65,11 +65,13 @@ SECTIONS: tuple[Section, ...] = (
     Section("conversion", "Conversion, beside the usual script (`benchmarks/usual_script.py`)"),
     Section("startup", "The start of a command, beside Python's own"),
     Section("large", "A large checkpoint, beside the limit"),
+    Section("load", "Very many tensors, one very large one, many conversions at once"),
     Section(
         "parity", "The parity harness, beside the plain passes", module="benchmarks.parity_cost"
     ),
     Section("loader", "Training pictures, beside the authors' way (`benchmarks/plain_loader.py`)"),
     Section("training", "Training and evaluation"),
+    Section("exports", "One picture through each export"),
     Section(
         "port_bugs",
         "Bugs planted in ports (`python -m benchmarks.port_bugs`)",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.table import Table
+    from rich.text import Text
 
 ROWS = 60
 LINES = 80
 WIDTH = 110
+NEWLINE = "\n"
 
 
 def as_text(renderable: Any) -> str:
@@ -35,16 +37,27 @@ def shortened(text: str) -> str:
 
 
 def as_html(renderable: Any) -> str:
-    """Return texts and tables as HTML, escaped; at most :data:`LINES` of them."""
-    parts = list(_parts(renderable))
-    more = [paragraph(f"… {len(parts) - LINES} more")] if len(parts) > LINES else []
-    return "\n".join([*parts[:LINES], *more])
+    """Return texts and tables as HTML, everything in them escaped."""
+    from rich.text import Text
+
+    made: list[str] = []
+    for textual, parts in groupby(_parts(renderable), lambda part: isinstance(part, Text)):
+        if textual:
+            texts = [part for part in parts if isinstance(part, Text)]
+            made.append(lines([(text.plain, "red" in str(text.style)) for text in texts]))
+        else:
+            made += map(_table, parts)
+    return NEWLINE.join(made)
 
 
-def paragraph(text: str, *, strong: bool = False) -> str:
-    """Return a paragraph."""
-    told = html.escape(text)
-    return f"<p>{f'<strong>{told}</strong>' if strong else told}</p>"
+def lines(texts: Sequence[tuple[str, bool]]) -> str:
+    """Return lines below each other, columns kept, at most :data:`LINES`; some may be strong."""
+    told = (
+        f"<strong>{html.escape(text)}</strong>" if strong else html.escape(text)
+        for text, strong in texts[:LINES]
+    )
+    more = [f"… {len(texts) - LINES} more"] if len(texts) > LINES else []
+    return f'<pre style="white-space:pre-wrap">{NEWLINE.join([*told, *more])}</pre>'
 
 
 def html_table(
@@ -69,13 +82,16 @@ def html_table(
 
 def _row(tag: str, cells: Sequence[str], right: Sequence[int]) -> str:
     # Said for every cell: notebooks align tables to the right, which makes keys hard to read.
-    sides = ("right" if place in right else "left" for place in range(len(cells)))
-    made = zip(sides, map(html.escape, cells), strict=True)
-    texts = (f'<{tag} style="text-align:{side}">{text}</{tag}>' for side, text in made)
+    looks = ["text-align:left"] * len(cells)
+    for place in right:
+        looks[place] = "text-align:right"
+    looks[:-1] = [f"{look};white-space:nowrap" for look in looks[:-1]]
+    made = zip(looks, map(html.escape, cells), strict=True)
+    texts = (f'<{tag} style="{look}">{text}</{tag}>' for look, text in made)
     return f"<tr>{''.join(texts)}</tr>"
 
 
-def _parts(renderable: Any) -> Iterator[str]:
+def _parts(renderable: Any) -> Iterator[Text | Table]:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -84,26 +100,24 @@ def _parts(renderable: Any) -> Iterator[str]:
         for part in renderable.renderables:
             yield from _parts(part)
     elif isinstance(renderable, Table):
-        yield from _table(renderable)
-    elif isinstance(renderable, Text):
-        yield paragraph(renderable.plain, strong="red" in str(renderable.style))
-    elif isinstance(renderable, str):
-        yield paragraph(_plain(renderable))
+        yield renderable
+        if renderable.caption:
+            yield _text(renderable.caption)
+    elif isinstance(renderable, (Text, str)):
+        yield _text(renderable)
     else:
-        yield f"<pre>{html.escape(as_text(renderable))}</pre>"
+        yield Text(as_text(renderable))
 
 
-def _table(table: Table) -> Iterator[str]:
-    columns = [list(map(_plain, column.cells)) for column in table.columns]
-    rows = list(zip(*columns, strict=True))
+def _table(table: Any) -> str:
+    columns = [[_text(cell).plain for cell in column.cells] for column in table.columns]
+    head = [_text(one.header).plain if table.show_header else "" for one in table.columns]
     right = [place for place, one in enumerate(table.columns) if one.justify == "right"]
-    head = [_plain(one.header) if table.show_header else "" for one in table.columns]
-    yield html_table(head, rows, right, _plain(table.title or ""))
-    if table.caption:
-        yield paragraph(_plain(table.caption))
+    title = _text(table.title or "").plain
+    return html_table(head, list(zip(*columns, strict=True)), right, title)
 
 
-def _plain(cell: Any) -> str:
+def _text(cell: Any) -> Text:
     from rich.text import Text
 
-    return cell.plain if isinstance(cell, Text) else Text.from_markup(str(cell)).plain
+    return cell if isinstance(cell, Text) else Text.from_markup(str(cell))

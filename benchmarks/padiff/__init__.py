@@ -6,4 +6,5 @@
   ones; both in that environment
 - ``cost_run.py``: one measured process
 - ``cost.py``, ``bugs.py``: sections of RESULTS.md
+- ``record.py``, ``tables.py``: what came of the bugs, and how it is shown
 """

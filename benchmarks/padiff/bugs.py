@@ -8,84 +8,35 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.padiff import environment
-from benchmarks.padiff.settings import SETTINGS, STRICT
+from benchmarks.padiff.record import Outcome, Record
+from benchmarks.padiff.settings import SETTINGS
+from benchmarks.padiff.tables import tables
 from benchmarks.padiff.told import Told
 from benchmarks.port_bugs.bug import Bug
 from benchmarks.port_bugs.bugs import BUGS
-from benchmarks.port_bugs.causes import KINDS
 from benchmarks.port_bugs.correct import CORRECT
 from benchmarks.port_bugs.network import NETWORKS
-from benchmarks.port_bugs.score import share
-from benchmarks.sections import Compared, Line
+from benchmarks.sections import Line
 
-GROUPS = (*NETWORKS, "correct")
+#: The one that takes longest first.
+GROUPS = ("correct", *NETWORKS)
 #: The order in which a correct port is asked about them.
 CHECKS = ("forward", "backward", "loss", "train")
-INTRODUCTION = """\
-PaDiff 0.2.0 as it comes, with these versions of both frameworks, used as its documents say: \
-evaluation mode and outputs first, gradients, loss and five training steps where the bug needs \
-them; a LayerMap for recurrent layers, attention and second names; dropout off. The port has its \
-weights from our converter, running statistics too, which PaDiff does not carry over by itself. \
-Where it cannot pair the two networks' function calls it is asked again without them \
-(`PADIFF_API_CHECK=OFF`), as its FAQ says. What it marks is read generously: a marked call counts \
-for each container beside it and for every layer without parameters in there. Its defaults compare \
-means to a relative 1e-7; strict compares every element to 1e-5, relative and absolute.
-
-A bug is told apart if it is found and the same check passes the correct port of that network: \
-whoever calls everything faulty tells nothing apart. PaDiff names no causes. **Bugs, causes and \
-correct ports were written by us, and our harness was mended on them; PaDiff saw them first here.**
-"""
-
-
 #: What was said of the ports of a group: by setting, one a check.
 Answers = list[dict[str, list[Told]]]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one planted bug.
-
-    Attributes:
-        bug: that was planted.
-        found: whether the port was called faulty.
-        apart: whether, besides, the same check passes the correct port.
-        placed: whether the right layer was named.
-        asked: whether there was an answer at all.
-    """
-
-    bug: Bug
-    found: bool
-    apart: bool
-    placed: bool
-    asked: bool = True
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a tool made of everything.
-
-    Attributes:
-        name: of the tool and its setting.
-        outcomes: one a bug.
-        alarms: by correct port, whether it was called faulty; None where there was no answer.
-    """
-
-    name: str
-    outcomes: tuple[Outcome, ...]
-    alarms: Mapping[str, bool | None]
 
 
 def rows(folder: Path) -> Iterator[Line]:
     """Yield the section's lines."""
     environment.python()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(asked, folder, group) for group in GROUPS]
         mine = pool.submit(ours, folder)
+        jobs = [pool.submit(asked, folder, group) for group in GROUPS]
         told = dict(zip(GROUPS, (job.result() for job in jobs), strict=True))
         records = [mine.result()]
     records += [theirs(told, setting) for setting in SETTINGS]
@@ -160,11 +111,16 @@ def answers_of(line: Mapping[str, Any]) -> dict[str, list[Told]]:
 
 
 def better(first: Sequence[Told], second: Sequence[Told]) -> list[Told]:
-    """Return the answers without function calls where those with them could not be paired."""
+    """Return the answers without function calls where those with them could not be paired.
+
+    Such an answer names what either of the two names.
+    """
     if len(first) != len(second):
         return list(max(first, second, key=len))
-    pairs = zip(first, second, strict=True)
-    return [two if one.unpaired and not two.error else one for one, two in pairs]
+    return [
+        replace(two, layers=(*one.layers, *two.layers)) if one.unpaired and not two.error else one
+        for one, two in zip(first, second, strict=True)
+    ]
 
 
 def outcome(bug: Bug, told: Sequence[Told], correct: Sequence[Told]) -> Outcome:
@@ -186,70 +142,3 @@ def alarm(told: Sequence[Told]) -> bool | None:
 def as_it_is(network: str) -> str:
     """Return what the correct port of a network is called."""
     return f"{network} as it is"
-
-
-def tables(records: Sequence[Record]) -> Iterator[Line]:
-    """Yield the section's lines."""
-    yield INTRODUCTION
-    yield (
-        "| | found | told apart | right layer | no answer | correct ports called faulty | "
-        "no answer |"
-    )
-    yield "|---|---|---|---|---|---|---|"
-    for record in records:
-        silent = sum(not one.asked for one in record.outcomes)
-        alarms = list(record.alarms.values())
-        faulty = share([alarm is True for alarm in alarms])
-        yield (
-            f"| {record.name} | {shares(record.outcomes)} | {silent} | {faulty} | "
-            f"{alarms.count(None)} |"
-        )
-    for title, key, names in (
-        ("network", lambda one: one.bug.network, tuple(NETWORKS)),
-        ("kind", lambda one: one.bug.kind, tuple(KINDS)),
-    ):
-        yield from by(title, key, names, records)
-    (strict,) = (record for record in records if record.name.endswith(STRICT))
-    yield from details(strict)
-    yield from compared(records[0], strict)
-
-
-def shares(outcomes: Sequence[Outcome]) -> str:
-    """Return three columns: found, told apart, right layer."""
-    placed = [one.placed for one in outcomes if one.bug.layer is not None]
-    found, apart = ([getattr(one, what) for one in outcomes] for what in ("found", "apart"))
-    return f"{share(found)} | {share(apart)} | {share(placed)}"
-
-
-def by(title: str, key: Any, names: Sequence[str], records: Sequence[Record]) -> Iterator[str]:
-    """Yield a table with a line a network or kind."""
-    yield f"\n| {title} | tool | found | told apart | right layer |"
-    yield "|---|---|---|---|---|"
-    for name in names:
-        for record in records:
-            part = [one for one in record.outcomes if key(one) == name]
-            yield f"| {name} | {record.name} | {shares(part)} |"
-
-
-def details(record: Record) -> Iterator[str]:
-    """Yield what a tool got wrong, by name."""
-    for title, names in (
-        ("Not found", [one.bug.name for one in record.outcomes if one.asked and not one.found]),
-        ("No answer", [one.bug.name for one in record.outcomes if not one.asked]),
-        ("Correct ports called faulty", [n for n, called in record.alarms.items() if called]),
-    ):
-        yield f"\n{title} by {record.name}: {'; '.join(names) or 'none'}."
-
-
-def compared(mine: Record, other: Record) -> Iterator[Compared]:
-    """Yield the lines at the top."""
-    for what, counts in (
-        ("planted bugs told apart from the correct port", lambda r: [o.apart for o in r.outcomes]),
-        (
-            "planted bugs found at the right layer",
-            lambda r: [o.placed for o in r.outcomes if o.bug.layer is not None],
-        ),
-        ("correct ports called right", lambda r: [a is False for a in r.alarms.values()]),
-    ):
-        ours, theirs = counts(mine), counts(other)
-        yield Compared(what, sum(ours), sum(theirs), f"of {len(ours)}", other.name, more=True)

@@ -71,16 +71,14 @@ def export_command(
     Each file is loaded again and compared with the trained network on pictures.
     """
     with told():
-        from converters import InputError
         from stdc_port.export import writing
+        from stdc_port.export.place import check_place
         from stdc_port.training.inference import load_network
         from stdc_port.training.prediction import find_frames
 
         plan = run_recipe(weights, recipe, overrides, model)
-        writing.check_place(output, force=force)
-        for name in formats:
-            if lacking := FORMATS[name].lacks():
-                raise InputError(f"{name} needs {lacking}; pip install 'stdc-port[export]'")
+        check_place(output, force=force)
+        _require(formats)
         paths = [frame.source for frame in find_frames(source)] if source else []
         inputs = writing.pictures(paths, size, plan.data.normalisation(), count=pictures)
         network = load_network(weights, plan.model, plan.variant)
@@ -100,6 +98,15 @@ def export_command(
         show_result(result, json_path, quiet=quiet)
     if not result:
         raise SystemExit(FALLS_SHORT)
+
+
+def _require(formats: tuple[str, ...]) -> None:
+    """Refuse formats that were asked for by name and cannot be written here."""
+    from converters import InputError
+
+    for name in formats:
+        if lacking := FORMATS[name].lacks():
+            raise InputError(f"{name} needs {', '.join(lacking)}; pip install 'stdc-port[export]'")
 
 
 @click.command("bench", epilog=EXAMPLES)
@@ -122,11 +129,13 @@ def bench_command(
     with told():
         from stdc_port.export.latency import latency
         from stdc_port.export.paddle_side import eager
-        from stdc_port.export.writing import pictures, read_export
+        from stdc_port.export.place import read_export
+        from stdc_port.export.writing import pictures
         from stdc_port.training.augmentation import IMAGENET
         from stdc_port.training.inference import load_network
 
         exported, names = read_export(folder)
+        _require(tuple(names))
         runners = {name: FORMATS[name].load(exported, threads) for name in names}
         if weights is not None:
             network = load_network(weights, exported.model, exported.variant)

@@ -62,6 +62,7 @@ def latency(
     threads: int,
     runs: int,
     warm_up: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
     advance: Callable[[str], None] = lambda _: None,
 ) -> Latency:
     """Time networks on one picture, in turn, so that a drifting machine harms all alike.
@@ -72,15 +73,17 @@ def latency(
         threads: that the runners were made with.
         runs: timed ones.
         warm_up: runs before them.
+        clock: in seconds; with one thread and other work on the machine `time.process_time` tells
+            what a quiet one would take.
         advance: told every run.
     """
     taken: dict[str, list[float]] = {name: [] for name in runners}
     for number in range(warm_up + runs):
         for name, runner in runners.items():
-            began = time.perf_counter()
+            began = clock()
             runner(picture)
             if number >= warm_up:
-                taken[name].append(time.perf_counter() - began)
+                taken[name].append(clock() - began)
             advance(name)
     height, width = picture.shape[2:]
     seconds = {name: tuple(values) for name, values in taken.items()}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from paddle import inference, nn
 from paddle.static import InputSpec
 
+from converters.stopping import TERMINATED
 from stdc_port.export.folding import Norm, Reduction, drop_heads, fold, norm_pairs
 from stdc_port.export.quiet import held_back
 
@@ -55,7 +56,11 @@ def save_inference(network: Any, stem: Path) -> tuple[Path, Path]:
     """
     spec = [InputSpec([None, 3, None, None], "float32", "image")]
     with held_back():
-        paddle.jit.save(network, str(stem), input_spec=spec)
+        try:
+            paddle.jit.save(network, str(stem), input_spec=spec)
+        except SystemExit as stopped:
+            # By a signal amid Paddle's tracing, which puts words of its own in the code's place.
+            raise SystemExit(TERMINATED) from stopped
     return stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.pdiparams")
 
 

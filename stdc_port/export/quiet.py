@@ -16,12 +16,14 @@ def held_back() -> Iterator[None]:
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         before = [(number, os.dup(number)) for number in (1, 2)]
-        failed = True
+        failed = False
         try:
             for number, _ in before:
                 os.dup2(kept.fileno(), number)
             yield
-            failed = False
+        except Exception:
+            failed = True
+            raise
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import numpy as np
 from PIL import Image
 
 from converters import InputError
-from converters.files import put_folder_in_place, temporary_beside
+from converters.files import temporary_beside
 from stdc_port.export.compare import Export, compare
 from stdc_port.export.folding import Reduction
 from stdc_port.export.formats import FORMATS, Exported, possible
 from stdc_port.export.paddle_side import Pixels, eager, reduced
+from stdc_port.export.place import check_place, put
 from stdc_port.training.augmentation import Normalisation
 from stdc_port.training.cityscapes import read_image
 from stdc_port.training.scenes import draw_scene
 
-NOTE = "export.json"
 _SEED = 77
 
 
@@ -47,22 +47,6 @@ def pictures(
             raise InputError(f"{path}: unreadable picture ({error})") from error
         found.append(np.ascontiguousarray(normalisation.apply(image)[None]))
     return found, f"{paths[0].parent}"
-
-
-def check_place(output: Path, *, force: bool) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        InputError: it is there, and is no earlier export that `force` lets go.
-    """
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: there is no folder {output.parent}; make it first")
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    if not (output / NOTE).is_file():
-        raise InputError(f"{output}: is there and no export; name another folder")
-    if not force:
-        raise InputError(f"{output}: holds an export already; --force replaces it")
 
 
 def export(
@@ -96,11 +80,7 @@ def export(
         InputError: the folder is taken, or no format can be written here.
     """
     check_place(output, force=force)
-    lacking = possible(formats)
-    left = {name: needs for name, needs in lacking.items() if needs}
-    if len(left) == len(lacking):
-        needs = sorted({name for names in left.values() for name in names})
-        raise InputError(f"{', '.join(needs)}: not installed; pip install 'stdc-port[export]'")
+    left = _left(formats)
     images, origin = inputs
     trained = eager(network, threads=1)
     wanted = [trained(image) for image in images]
@@ -115,25 +95,22 @@ def export(
             rows.append(compare(name, exported, wanted, images))
             advance(name)
         height, width = images[0].shape[2:]
-        place = Exported(output, model, reduction, variant)
+        place = replace(exported, folder=output)
         result = Export(place, tuple(rows), left, len(images), (width, height), origin)
         if result:
-            note = json.dumps(result.to_json(), indent=1)
-            (stage / NOTE).write_text(note + "\n", encoding="utf-8")
-            put_folder_in_place(locked, output)
+            put(stage, output, result.to_json())
     return result
 
 
-def read_export(folder: Path) -> tuple[Exported, list[str]]:
-    """An export's folder, and the formats in it.
+def _left(formats: Sequence[str]) -> dict[str, list[str]]:
+    """Formats that cannot be written here, and what each needs.
 
     Raises:
-        InputError: it is none.
+        InputError: none of them can.
     """
-    try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        reduction = Reduction(bool(note["drop_heads"]), bool(note["fold_norms"]))
-        names = [row["format"] for row in note["formats"] if row["format"] in FORMATS]
-        return Exported(folder, str(note["model"]), reduction, str(note["variant"])), names
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder}: no folder that stdc-seg export wrote ({error})") from error
+    lacking = possible(formats)
+    left = {name: needs for name, needs in lacking.items() if needs}
+    if len(left) == len(lacking):
+        needs = sorted({name for names in left.values() for name in names})
+        raise InputError(f"{', '.join(needs)}: not installed; pip install 'stdc-port[export]'")
+    return left

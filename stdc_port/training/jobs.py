@@ -14,61 +14,23 @@ from rich.console import Console
 from converters import InputError
 from converters.command_line import progress_bar, write_json
 from stdc_port.training.ablation import Ablation, Arm
-from stdc_port.training.cityscapes import Pair, check_pairs, find_pairs, read_image
+from stdc_port.training.checked import checked_pairs
+from stdc_port.training.cityscapes import Pair, read_image
 from stdc_port.training.curves import draw_curves
 from stdc_port.training.groups import group_table
-from stdc_port.training.labels import NUM_CLASSES
 from stdc_port.training.live import training_line
 from stdc_port.training.metrics import Evaluation
-from stdc_port.training.parallel import ALONE, Processes, started_together
-from stdc_port.training.preflight import SetFacts, recipe_remarks, set_remarks
+from stdc_port.training.parallel import Processes, started_together
+from stdc_port.training.preflight import recipe_remarks
 from stdc_port.training.recipe import Recipe
+from stdc_port.training.run_page import write_page
 
 if TYPE_CHECKING:
-    from stdc_port.training.trainer import Trainer
+    from stdc_port.training.learner import Learner
 
 Resume = Literal["no", "auto", "must"]
 _SAMPLES = 3
 EVALUATION = "evaluation.json"
-
-
-def checked_pairs(
-    root: Path,
-    splits: Sequence[str],
-    *,
-    quiet: bool,
-    tell: Callable[[str], None] = lambda _: None,
-    processes: Processes = ALONE,
-) -> list[tuple[Pair, ...]]:
-    """The pairs of some splits, every file of which has been opened by one of the processes.
-
-    Args:
-        root: a Cityscapes folder.
-        splits: whose pairs.
-        quiet: show no progress.
-        tell: told what is unusual about the training split.
-        processes: that do this together.
-
-    Raises:
-        InputError: listing all that is wrong with the folder.
-    """
-    found = [find_pairs(root, split) for split in splits]
-    every = [pair for pairs in found for pair in pairs]
-    own = every[processes.rank :: processes.count]
-    with progress_bar("checking the data", len(own), quiet=quiet) as advance:
-        checked = processes.gather(check_pairs(root, own, advance=advance).tolist())
-    if splits[0] == "train":
-        counts = np.zeros((len(every), NUM_CLASSES), np.int64)
-        for rank, rows in enumerate(checked):
-            counts[rank :: processes.count] = np.reshape(rows, (-1, NUM_CLASSES))
-        for remark in set_remarks(_facts(found[0], counts[: len(found[0])])):
-            tell(remark)
-    return found
-
-
-def _facts(pairs: Sequence[Pair], counts: NDArray[np.int64]) -> SetFacts:
-    empty = (pair.name for pair, row in zip(pairs, counts, strict=True) if not row.any())
-    return SetFacts(counts.sum(0), tuple(empty))
 
 
 def finetune(
@@ -136,7 +98,7 @@ def _finetune(
     trainer = Trainer(recipe, folder, weights, console.print, processes)
     if resume != "no":
         console.print(trainer.resume(required=resume == "must"))
-    _introduce(trainer, console)
+    _introduce(trainer.learner, console)
 
     def validate(network: object, between: Callable[[], None]) -> Evaluation:
         for pair in val[:_SAMPLES]:
@@ -151,20 +113,21 @@ def _finetune(
     result = trainer.evaluation
     if result is None:  # it had come to its end before
         bar = progress_bar("evaluating", len(val[:: processes.count]), quiet=quiet)
-        with trainer.averaged() as network, bar as advance_evaluation:
+        with trainer.learner.averaged() as network, bar as advance_evaluation:
             result = _evaluated(processes, network, recipe, val, advance_evaluation)
     if processes.first:
         write_json(folder / EVALUATION, result.to_json())
         console.print(f"curves: {draw_curves(folder)}")
+        console.print(f"page: {write_page(folder, recipe, result)}")
     return result
 
 
-def _introduce(trainer: Trainer, console: Console) -> None:
+def _introduce(learner: Learner, console: Console) -> None:
     """Say what is trained, from which weights."""
-    console.print(trainer.initialisation.summary())
-    for key, reason in _dropped(trainer.initialisation.dropped):
+    console.print(learner.initialisation.summary())
+    for key, reason in _dropped(learner.initialisation.dropped):
         console.print(f"  dropped {key}: {reason}")
-    console.print(group_table(trainer.groups))
+    console.print(group_table(learner.groups))
 
 
 def _sample(network: object, recipe: Recipe, pair: Pair) -> NDArray[np.uint8]:

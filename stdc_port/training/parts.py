@@ -14,6 +14,7 @@ from typing import Any
 from rich.table import Table
 
 from converters import InputError
+from converters.shown import Shown
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.metrics import Evaluation
 
@@ -38,7 +39,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Shown):
     """The evaluation of a part of a set, which may be the whole."""
 
     evaluation: Evaluation

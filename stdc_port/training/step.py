@@ -206,6 +206,8 @@ def require_mixed_precision(kind: str) -> None:
     """
     device = paddle.get_device()
     if device.startswith("gpu"):
+        if kind == "bf16" and not paddle.amp.is_bfloat16_supported():
+            raise InputError(f"the {device} computes no bfloat16; set train.amp='fp16', or 'off'")
         return
     raise InputError(
         f"train.amp={kind!r} needs a GPU, this process computes on the {device}: there Paddle "

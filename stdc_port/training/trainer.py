@@ -6,15 +6,12 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from converters.files import write_text
 from stdc_port.training.batches import Batch, TrainingSet, training_set
 from stdc_port.training.cityscapes import Pair
-from stdc_port.training.groups import Group
-from stdc_port.training.initialise import Initialisation
 from stdc_port.training.keeper import Keeper
 from stdc_port.training.learner import Learner
 from stdc_port.training.metrics import Evaluation
@@ -23,7 +20,7 @@ from stdc_port.training.parallel import ALONE, Processes
 from stdc_port.training.preflight import batch_remarks, ohem_minimum
 from stdc_port.training.recipe import Recipe
 from stdc_port.training.runlog import RunLog, Step
-from stdc_port.training.state import Best, digest, network_arrays, save_weights
+from stdc_port.training.state import digest, network_arrays, save_weights
 from stdc_port.training.stops import StoppedError, StopRequest, stop_request
 from stdc_port.training.validation import (
     Evaluate,
@@ -42,6 +39,7 @@ class Trainer:
     Attributes:
         recipe: what settles the run.
         folder: of the run.
+        learner: what is trained.
         log: of the run.
         evaluation: the last one of this process.
     """
@@ -68,43 +66,19 @@ class Trainer:
             RefusedError: they do not fit.
         """
         self.recipe, self.folder, self._processes = recipe, folder, processes
-        self._learner = Learner(recipe, weights, processes)
-        if self._learner.remark:
-            tell(f"note: {self._learner.remark}")
-        self._keeper = Keeper(recipe, folder, self._learner, processes)
+        self.learner = Learner(recipe, weights, processes)
+        if self.learner.remark:
+            tell(f"note: {self.learner.remark}")
+        self._keeper = Keeper(recipe, folder, self.learner, processes)
         self._n_min = ohem_minimum(recipe, processes.count)
         self._schedule = recipe.schedule()
         self.log = RunLog(folder, tell, recipe.train.log_every, writes=processes.first)
         self.evaluation: Evaluation | None = None
 
     @property
-    def network(self) -> Any:
-        """The Paddle network."""
-        return self._learner.network
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """Which parameter is trained how."""
-        return self._learner.groups
-
-    @property
-    def initialisation(self) -> Initialisation:
-        """Where the first weights came from."""
-        return self._learner.initialisation
-
-    @property
     def iteration(self) -> int:
         """The next one."""
         return self._keeper.progress.iteration
-
-    @property
-    def best(self) -> Best | None:
-        """The best evaluation so far."""
-        return self._keeper.progress.best
-
-    def averaged(self) -> AbstractContextManager[Any]:
-        """The network with its averaged weights, in evaluation mode; its own where none."""
-        return self._learner.averaged()
 
     def resume(self, *, required: bool = True) -> str:
         """Go on from the folder's newest checkpoint that is whole; see `Keeper.resume`."""
@@ -143,7 +117,7 @@ class Trainer:
         finally:
             self.log.end()
         if self._processes.first:
-            save_weights(self.folder / WEIGHTS, self._learner.final_arrays())
+            save_weights(self.folder / WEIGHTS, self.learner.final_arrays())
         self._processes.gather(None)  # none ends before the files are there
         return self.folder / WEIGHTS
 
@@ -151,10 +125,10 @@ class Trainer:
         same = self._processes.require_same
         same("recipe", lambda: json.dumps(self.recipe.to_json(), sort_keys=True))
         same("training set", data.identity)
-        same("first weights", lambda: digest(network_arrays(self.network), ""))
+        same("first weights", lambda: digest(network_arrays(self.learner.network), ""))
         if self._processes.first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for name, content in ((RECIPE, self.recipe), (ORIGIN, self.initialisation)):
+            for name, content in ((RECIPE, self.recipe), (ORIGIN, self.learner.initialisation)):
                 text = json.dumps(content.to_json(), indent=1)
                 write_text(self.folder / name, text + "\n")
         self.log.begin(self.iteration)
@@ -167,7 +141,7 @@ class Trainer:
         stop: StopRequest,
     ) -> None:
         train = self.recipe.train
-        self._learner.step.training_mode()
+        self.learner.step.training_mode()
         self._validate(evaluate, stop)
         asked = time.perf_counter()
         threads = self.recipe.data.threads
@@ -189,10 +163,10 @@ class Trainer:
             for remark in remarks:
                 self.log.remark(iteration, remark)
         try:
-            parts = self._learner.step(batch, iteration, rate)
+            parts = self.learner.step(batch, iteration, rate)
         except NotFiniteError as error:
             rank = self._processes.rank
-            kept = keep_batch(self.folder, iteration, batch, names, self.network, rank)
+            kept = keep_batch(self.folder, iteration, batch, names, self.learner.network, rank)
             raise NotFiniteError(
                 f"iteration {iteration}: {error}. The batch is in {kept}, the weights that it "
                 "met beside it; lower rate.base or lengthen rate.warmup_iterations"
@@ -209,13 +183,13 @@ class Trainer:
         if evaluate is None or not evaluation_due(self.recipe.train, progress):
             return
         try:
-            result = validate(self._learner, evaluate, stop)
+            result = validate(self.learner, evaluate, stop)
         except InterruptedEvaluationError:
             self._stop(stop)
         self.evaluation = result
         self.log.evaluation(self.iteration, result)
         writes = self._processes.first
-        keep_best(self._learner, progress, result, self.folder, writes=writes)
+        keep_best(self.learner, progress, result, self.folder, writes=writes)
         self._save()
 
     def _save(self) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.padiff import bugs, environment
-from benchmarks.padiff.bugs import Record, alarm, as_it_is, better, outcome, tables, theirs
+from benchmarks.padiff.bugs import alarm, as_it_is, better, outcome, theirs
+from benchmarks.padiff.record import Record
 from benchmarks.padiff.settings import SETTINGS, STRICT
+from benchmarks.padiff.tables import tables
 from benchmarks.padiff.told import Told, containers, logs_in, marked, nodes, place
 from benchmarks.port_bugs.bugs import BUGS
 from benchmarks.port_bugs.correct import CORRECT
@@ -114,6 +116,8 @@ def test_what_cannot_be_paired_is_no_false_alarm(told: list[Told], called: bool 
 
 def test_the_answers_without_calls_count_where_those_with_them_could_not_be_paired() -> None:
     assert better([LOST], [WRONG]) == [WRONG]
+    named = replace(LOST, layers=("",))
+    assert better([named], [WRONG]) == [replace(WRONG, layers=("", *WRONG.layers))]
     assert better([RIGHT], [WRONG]) == [RIGHT]
     assert better([LOST], [SILENT]) == [LOST]
     assert better([SILENT], [SAME, SAME]) == [SAME, SAME]

@@ -10,6 +10,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 ROOT = Path(__file__).parents[2]
+LOADED = re.compile(r'<(?:script|link|img|iframe)[^>]* (?:src|href)="([^"]+)')
 READMES = sorted(ROOT.glob("*.md"))
 
 
@@ -23,17 +24,27 @@ def pages() -> list[str]:
 
 def test_the_documents_build_and_their_links_lead_somewhere(tmp_path: Path) -> None:
     build(load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site")))
-    assert {path.parent.name for path in (tmp_path / "site").glob("*/index.html")} >= {
-        Path(name).stem for name in pages()
-    }
+    written = {path.parent.name for path in (tmp_path / "site").glob("*/index.html")}
+    assert written >= {Path(name).stem for name in pages()} - {"index"}
     tour = (tmp_path / "site/tour/index.html").read_text("utf-8")
     assert "first divergence: features.2.skip" in tour
     assert 'src="../pictures/tour.png"' in tour
 
 
+def test_no_page_asks_another_site_for_anything(tmp_path: Path) -> None:
+    build(load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site")))
+    for page in (tmp_path / "site").rglob("*.html"):
+        asked = re.findall(
+            r'<(?:script|link|img|iframe)[^>]* (?:src|href)="([^"]+)', page.read_text()
+        )
+        assert [one for one in asked if re.match(r"(https?:)?//", one)] == [], page.name
+    for style in (tmp_path / "site").rglob("*.css"):
+        assert re.findall(r"(?:@import|url\()[ '\"]*(?:https?:)?//", style.read_text("utf-8")) == []
+
+
 def test_every_page_is_in_the_navigation() -> None:
     named = re.findall(
-        r"^  - .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE
+        r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE
     )
     assert sorted(named) == pages()
 

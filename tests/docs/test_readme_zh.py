@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pages
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +14,7 @@ CHINESE = (ROOT / "README.zh-CN.md").read_text("utf-8")
 HEADINGS = {
     "stdc-port": "stdc-port",
     "Why": "为什么需要它",
+    "Try it": "试一试",
     "Convert": "转换",
     "Prove": "证明",
     "Fine-tune": "微调",
@@ -27,10 +29,9 @@ def headings(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^(#+) (.*)$", text, re.MULTILINE)
 
 
-def commands(text: str) -> list[str]:
-    """Every command that is shown, without the comment behind it."""
-    found = re.findall(r"^    ((?:make|stdc-\w+) .*)$", text, re.MULTILINE)
-    return [line.partition(" #")[0].strip() for line in found]
+def shown(text: str) -> list[tuple[str, str]]:
+    """Every block of code, commands and outputs, with the comment above it."""
+    return [(block.said, block.text) for block in pages.blocks(text)]
 
 
 def table_shapes(text: str) -> list[int]:
@@ -46,7 +47,7 @@ def test_the_headings_are_each_others() -> None:
     assert [(level, HEADINGS[title]) for level, title in headings(ENGLISH)] == headings(CHINESE)
 
 
-@pytest.mark.parametrize("what", [commands, table_shapes, links])
+@pytest.mark.parametrize("what", [shown, table_shapes, links])
 def test_both_say_the_same(what) -> None:
     assert len(what(ENGLISH)) > 10
     assert what(ENGLISH) == what(CHINESE)

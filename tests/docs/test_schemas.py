@@ -32,6 +32,7 @@ RUN = {
     "stdc-parity traps": "stdc-parity traps bn-momentum pool-exclusive",
     "stdc-seg scenes": "stdc-seg scenes set --train 1 --val 1 --size 64x32",
     "stdc-seg evaluate": "stdc-seg evaluate --weights seg.pdparams --data set --flip",
+    "stdc-seg combine": "stdc-seg combine evaluate.json",
     "stdc-seg predict": "stdc-seg predict set/leftImg8bit/val --weights seg.pdparams -o seen",
     "stdc-seg export": "stdc-seg export --weights seg.pdparams -o out --format safetensors "
     "--size 64x32 --pictures 1",
@@ -75,7 +76,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             done = pages.invoke(f"{line} --json report.json")
             assert done.exit_code in (0, 1), done.output
             found[command] = strictly(Path("report.json").read_text("utf-8"))
-            Path("report.json").unlink()
+            Path("report.json").rename(f"{command.split()[-1]}.json")
     return found
 
 
@@ -130,4 +131,4 @@ def test_an_evaluation_of_nothing_is_json_too() -> None:
 
     content = Evaluation(np.zeros((19, 19), np.int64), 1, (1.0,)).to_json()
     assert content["miou"] is None
-    assert complaints("stdc-seg evaluate", content) == []
+    assert complaints("stdc-seg finetune", content) == []

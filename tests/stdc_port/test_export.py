@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +17,12 @@ from click.testing import CliRunner
 
 from converters.errors import InputError
 from stdc_port.cli import main
-from stdc_port.export import formats, writing
+from stdc_port.export import formats, place, writing
 from stdc_port.export.compare import Export
 from stdc_port.export.folding import TRAINING_HEADS, Norm, Reduction, fold
 from stdc_port.export.latency import latency
-from stdc_port.export.paddle_side import reduced
+from stdc_port.export.paddle_side import reduced, save_inference
+from stdc_port.export.quiet import held_back
 from stdc_port.paddle_nets import build
 from stdc_port.training.augmentation import IMAGENET
 
@@ -65,7 +67,7 @@ def test_every_format_is_equal(exported: Export) -> None:
     assert all(row.difference < 5e-6 and row.pixels < 1e-3 for row in exported.rows)
     folder = exported.exported.folder
     written = {file for row in exported.rows for file in row.files}
-    assert {path.name for path in folder.iterdir()} == {*written, writing.NOTE}
+    assert {path.name for path in folder.iterdir()} == {*written, place.NOTE}
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
@@ -88,7 +90,7 @@ def test_what_was_left_out_is_in_no_file(exported: Export) -> None:
 
 
 def test_an_export_is_read_again_and_timed(exported: Export, inputs: Any) -> None:
-    found, names = writing.read_export(exported.exported.folder)
+    found, names = place.read_export(exported.exported.folder)
     assert (found, {*names}) == (exported.exported, HERE)
     runners = {name: formats.FORMATS[name].load(found, 1) for name in names}
     result = latency(runners, inputs[0][0], threads=1, runs=2, warm_up=1)
@@ -159,11 +161,45 @@ def test_the_commands(network: Any, tmp_path: Path) -> None:
     assert timed.exit_code == 0, timed.output
     assert "1 threads" in timed.output
     assert run("bench", tmp_path).exit_code == 2
+    again = run(*asked, "--force")
+    assert again.exit_code == 0, again.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "r.json", "w.pdparams"]
+    (tmp_path / "out/network.pth").write_bytes(b"")
+    damaged = run("bench", tmp_path / "out")
+    assert damaged.exit_code == 2
+    assert "network.pth: is not the file that was compared" in damaged.output
+    (tmp_path / "out/network.pth").unlink()
+    assert "network.pth: is missing" in run("bench", tmp_path / "out").output
+
+
+def test_a_signal_amid_tracing_ends_the_export_without_a_word(
+    network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        os.write(1, b"a trace")
+        raise SystemExit("In transformed code: SystemExit: 143")
+
+    monkeypatch.setattr(paddle.jit, "save", stopped)
+    with pytest.raises(SystemExit) as ended:
+        save_inference(network, tmp_path / "network")
+    assert ended.value.code == 143
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_library_printed_is_shown_if_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    @held_back()
+    def fails() -> None:
+        os.write(1, b"its reason")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fails()
+    assert "its reason" in capfd.readouterr().err
 
 
 def test_places_that_are_taken(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="no export"):
-        writing.check_place(tmp_path, force=True)
+        place.check_place(tmp_path, force=True)
     with pytest.raises(InputError, match="no folder"):
-        writing.check_place(tmp_path / "a" / "b", force=False)
+        place.check_place(tmp_path / "a" / "b", force=False)

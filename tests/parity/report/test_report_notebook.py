@@ -17,7 +17,7 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert attrs in ([], [("style", "text-align:left")], [("style", "text-align:right")])
+        assert {name for name, _ in attrs} <= {"style"}
         self.found.add(tag)
 
     def handle_data(self, data: str) -> None:
@@ -40,7 +40,7 @@ def test_a_failing_result_names_its_fault_and_mend() -> None:
 
 
 def test_it_is_small_and_a_passing_one_smaller() -> None:
-    assert len(made_up.many(calls=700)._repr_html_()) < 8000
+    assert len(made_up.many(calls=700)._repr_html_()) < 10000
     assert Tags(made_up.passing()._repr_html_()).text.startswith("✓ parity holds")
     assert "<table>" not in made_up.nothing()._repr_html_()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -100,6 +101,8 @@ class Together(PairReader):
 
 
 def test_all_threads_are_at_work_however_small_a_batch(scenes: Path) -> None:
+    """Also once torch has computed in this process, after which a forked worker would hang."""
+    torch.ones(64, 64).mm(torch.ones(64, 64))
     loaded = replace(_training_set(scenes), reader=Together())
     wanted = _training_set(scenes).batches(0, 6, threads=1)
     for batch, other in zip(loaded.batches(0, 6, threads=4), wanted, strict=True):

@@ -24,13 +24,13 @@ from stdc_port.training.augmentation import IMAGENET
 from stdc_port.training.batches import Batch, BatchPlan
 from stdc_port.training.cityscapes import find_pairs
 from stdc_port.training.evaluate import evaluate, evaluate_together
+from stdc_port.training.group import Group
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.norms import synchronise, synchronised
 from stdc_port.training.optimizer import build_optimizer
 from stdc_port.training.parallel import (
     ALONE,
     ElsewhereError,
-    Group,
     Processes,
     portion,
     require_alone,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from converters import InputError
 from stdc_port.training.batches import Batch
-from stdc_port.training.jobs import checked_pairs
+from stdc_port.training.checked import checked_pairs
 from stdc_port.training.labels import NUM_CLASSES
 from stdc_port.training.preflight import (
     SetFacts,

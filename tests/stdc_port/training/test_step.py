@@ -18,7 +18,7 @@ from stdc_port.training.nonfinite import NotFiniteError
 from stdc_port.training.optimizer import build_optimizer
 from stdc_port.training.recipe import Recipe, load_recipe
 from stdc_port.training.state import network_arrays
-from stdc_port.training.step import Stepper, clip_gradients
+from stdc_port.training.step import Stepper, clip_gradients, require_mixed_precision
 
 
 def _recipe(*overrides: str) -> Recipe:
@@ -160,6 +160,60 @@ def test_a_gradient_that_is_not_finite_is_told_before_the_step() -> None:
 def test_mixed_precision_is_refused_on_the_cpu(kind: str) -> None:
     with pytest.raises(InputError, match=r"needs a GPU.*train\.amp='off'"):
         _stepper(_recipe(f"train.amp={kind}"))
+
+
+def test_an_older_gpu_is_asked_whether_it_computes_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: False)
+    require_mixed_precision("fp16")
+    with pytest.raises(InputError, match=r"gpu:0 computes no bfloat16.*'fp16'"):
+        require_mixed_precision("bf16")
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: True)
+    require_mixed_precision("bf16")
+
+
+class _Scaler:
+    """Does what Paddle's does on a GPU, by a power of two, which rounds nothing."""
+
+    def __init__(self, parameters: dict[str, Any], scale: float) -> None:
+        self._parameters, self._scale = parameters, scale
+        self.overflowed = 0
+
+    def scale(self, loss: Any) -> Any:
+        return loss * self._scale
+
+    def unscale_(self, _: Any) -> None:
+        for parameter in self._parameters.values():
+            if parameter.grad is not None:
+                parameter.grad.set_value(parameter.grad / self._scale)
+
+    def step(self, optimizer: Any) -> None:
+        gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
+        if all(bool(paddle.isfinite(gradient).all()) for gradient in gradients):
+            optimizer.step()
+        else:
+            self.overflowed += 1
+
+    def update(self) -> None:
+        pass
+
+
+def test_a_scaled_loss_trains_as_one_that_is_not() -> None:
+    """Gradients are clipped once they have their own size again; overflow changes no weight."""
+    recipe = _recipe("optimizer.clip_norm=0.5", "train.accumulate=2")
+    plain, one = _stepper(recipe)
+    scaled, other = _stepper(recipe)
+    other.scaler = _Scaler(other._trained, 1024.0)
+    one(_batch(), 0, 0.01)
+    other(_batch(), 0, 0.01)
+    theirs = network_arrays(plain)
+    assert not _changed(scaled, theirs)
+    other.scaler = _Scaler(other._trained, 2.0**127)
+    other(_batch(seed=1), 1, 0.01)
+    assert other.scaler.overflowed == 1
+    assert not {key for key in _changed(scaled, theirs) if key.endswith("weight")}
 
 
 @pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")

@@ -151,10 +151,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(
     scenes: Path, small_recipe: Recipe, tmp_path: Path
 ) -> None:
     trainer = Trainer(small_recipe, tmp_path, None)
-    trainer.network.conv_out.conv_out.weight.set_value(
-        paddle.full_like(trainer.network.conv_out.conv_out.weight, np.nan)
+    trainer.learner.network.conv_out.conv_out.weight.set_value(
+        paddle.full_like(trainer.learner.network.conv_out.conv_out.weight, np.nan)
     )
-    before = trainer.network.cp.backbone.features[0].conv.weight.numpy().copy()
+    before = trainer.learner.network.cp.backbone.features[0].conv.weight.numpy().copy()
     pairs = find_pairs(scenes, "train")
     told = r"iteration 0: .*first layer that made it is conv_out\.conv_out \(Conv2D\), whose weight"
     with pytest.raises(NotFiniteError, match=told):
@@ -164,7 +164,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(
         assert set(kept["names"]) < {pair.name for pair in pairs}
     assert (tmp_path / "nonfinite-000000000.pdparams").is_file()
     assert not Checkpoints(tmp_path).paths()
-    assert np.array_equal(trainer.network.cp.backbone.features[0].conv.weight.numpy(), before)
+    assert np.array_equal(
+        trainer.learner.network.cp.backbone.features[0].conv.weight.numpy(), before
+    )
 
 
 def test_a_set_smaller_than_a_batch_is_told(
@@ -176,7 +178,7 @@ def test_a_set_smaller_than_a_batch_is_told(
 
 
 def test_untrained_parameters_stay(whole: Path, small_recipe: Recipe, tmp_path: Path) -> None:
-    fresh = network_arrays(Trainer(small_recipe, tmp_path, None).network)
+    fresh = network_arrays(Trainer(small_recipe, tmp_path, None).learner.network)
     trained = _newest(whole).network
     key = "cp.backbone.conv_last.conv.weight"
     assert np.array_equal(trained[key], fresh[key])

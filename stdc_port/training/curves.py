@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from converters.files import temporary_beside
 from stdc_port.training.runlog import LOG, read_log
 
+Lines = Sequence[Mapping[str, Any]]
+Panel = Callable[[Any, Lines], None]
 CURVES = "curves.png"
 _POINTS = 100
 
@@ -34,21 +37,10 @@ def draw_curves(run: Path) -> Path:
     lines = read_log(run / LOG)
     figure: Any = Figure(figsize=(8, 9), layout="constrained")
     FigureCanvasAgg(figure)
-    losses, rates, scores = figure.subplots(3, 1, sharex=True)
-    steps = [line for line in lines if "loss" in line]
-    _draw_losses(losses, steps)
-    rates.plot([line["iteration"] for line in steps], [line["rate"] for line in steps])
-    rates.set_ylabel("learning rate")
-    evaluated = [line for line in lines if "evaluation" in line]
-    scores.plot(
-        [line["iteration"] + 1 for line in evaluated],
-        [100 * (line["evaluation"]["miou"] or 0) for line in evaluated],
-        marker="o",
-    )
-    scores.set_ylabel("mIoU % on the validation split")
-    scores.set_xlabel("iteration")
-    for axes in (losses, rates, scores):
+    for axes, panel in zip(figure.subplots(3, 1, sharex=True), PANELS, strict=True):
+        panel(axes, lines)
         axes.grid(alpha=0.3)
+    axes.set_xlabel("iteration")
     path = run / CURVES
     with temporary_beside(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
@@ -56,7 +48,9 @@ def draw_curves(run: Path) -> Path:
     return path
 
 
-def _draw_losses(axes: Any, steps: list[dict[str, Any]]) -> None:
+def losses(axes: Any, lines: Lines) -> None:
+    """Draw the loss and its parts."""
+    steps = [line for line in lines if "loss" in line]
     series = {"total": [line["loss"] for line in steps]}
     for name in steps[0]["parts"] if steps else ():
         series[name] = [line["parts"][name] for line in steps]
@@ -66,6 +60,24 @@ def _draw_losses(axes: Any, steps: list[dict[str, Any]]) -> None:
     axes.set_ylabel("loss")
     if steps:
         axes.legend(ncols=len(series), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def rates(axes: Any, lines: Lines) -> None:
+    """Draw the learning rate."""
+    steps = [line for line in lines if "loss" in line]
+    axes.plot([line["iteration"] for line in steps], [line["rate"] for line in steps])
+    axes.set_ylabel("learning rate")
+
+
+def scores(axes: Any, lines: Lines) -> None:
+    """Draw the mIoU of every evaluation."""
+    found = [line for line in lines if "evaluation" in line]
+    figures = [100 * (line["evaluation"]["miou"] or 0) for line in found]
+    axes.plot([line["iteration"] + 1 for line in found], figures, marker="o")
+    axes.set_ylabel("mIoU % on the validation split")
+
+
+PANELS: tuple[Panel, ...] = (losses, rates, scores)
 
 
 def _means(places: np.ndarray, values: np.ndarray) -> tuple[list[float], list[float]]:

@@ -23,6 +23,7 @@ from stdc_port.training.metrics import Evaluation
 from stdc_port.training.parallel import Processes, started_together
 from stdc_port.training.preflight import recipe_remarks
 from stdc_port.training.recipe import Recipe
+from stdc_port.training.run_page import write_page
 
 if TYPE_CHECKING:
     from stdc_port.training.learner import Learner
@@ -117,6 +118,7 @@ def _finetune(
     if processes.first:
         write_json(folder / EVALUATION, result.to_json())
         console.print(f"curves: {draw_curves(folder)}")
+        console.print(f"page: {write_page(folder, recipe, result)}")
     return result
 
 

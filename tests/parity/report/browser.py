@@ -24,6 +24,36 @@ def programs() -> tuple[str, str] | None:
     return (browser, driver) if browser and driver else None
 
 
+# Text and what lies behind it, by the formula of WCAG 2.
+CONTRAST = """
+const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = (colour) => {
+  const [r, g, b] = colour.slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  for (let one = element; one; one = one.parentElement) {
+    const colour = parse(getComputedStyle(one).backgroundColor);
+    if (colour.length < 4 || colour[3] > 0.99) return colour;
+  }
+  return [255, 255, 255];
+};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const weak = [];
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
+  const style = getComputedStyle(element);
+  const ink = element.closest("svg") ? style.fill : style.color;
+  const [a, b] = [light(parse(ink)), light(behind(element))].sort((x, y) => y - x);
+  const contrast = (a + 0.05) / (b + 0.05);
+  if (contrast < 4.5) weak.push(`${walker.currentNode.data.trim()}: ${contrast.toFixed(2)}`);
+}
+return weak;
+"""
+
+
 class Browser:
     """One browser for many pages."""
 

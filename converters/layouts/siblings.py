@@ -26,7 +26,7 @@ from converters.layouts.evidence import (
 from converters.layouts.grouping import Kinds, grouped
 from converters.layouts.sibling_rows import rows_of, unexplained
 from converters.layouts.signs import CONV1D
-from converters.layouts.torch_shapes import torch_shapes
+from converters.layouts.torch_shapes import made_shapes, torch_shapes
 from converters.rules import (
     BY_KIND,
     NORM_KINDS,
@@ -86,6 +86,8 @@ class _Siblings:
             for row in rows
         )
         shapes = dict(torch_shapes(rows, own, self.framework))
+        if self.framework == "torch":
+            shapes |= made_shapes(rows, own)
         untold = found.kind == "" and kind == PARAMETER.kind
         confirmed = (path, CHOOSE) if untold else found.confirmed
         layer = Layer(path, kind, shapes, rows, None, problems, assumption, confirmed)

@@ -33,6 +33,18 @@ def torch_shapes(
             yield row.torch, of_paddle(row, rows, own, name, holder)
 
 
+def made_shapes(rows: tuple[TensorRule, ...], own: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return the shapes of biases that a torch layer has not, and Paddle's holds as zeros.
+
+    Args:
+        rows: the layer's.
+        own: its tensors' shapes by torch's names.
+    """
+    beside = {row.torch: row.torch.replace("bias", "weight") for row in rows if row.made}
+    missing = {bias: weight for bias, weight in beside.items() if bias not in own and weight in own}
+    return {bias: own[weight][:1] for bias, weight in missing.items()}
+
+
 def of_paddle(
     row: TensorRule,
     rows: tuple[TensorRule, ...],

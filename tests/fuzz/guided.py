@@ -1,7 +1,7 @@
 """Broken files guided by which lines of the readers they reach, where atheris is installed.
 
-Beside `campaign.py`, which knows the formats and reaches deep at once, this one finds by itself what it was
-not told. Arguments are libFuzzer's: ``-max_total_time=60``, a folder for what it finds.
+`campaign.py` knows the formats and reaches deep at once; this finds by itself what nobody told it.
+Arguments are libFuzzer's: ``-max_total_time=60``, a folder for what it finds.
 """
 
 from __future__ import annotations

@@ -14,11 +14,13 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from converters.errors import ConverterError, InputError, RefusedError
+from converters.errors import ConverterError, InputError, RefusedError, printable
 from converters.files import temporary_beside
 from converters.stopping import end_in_order
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
+# Larger files are not looked into, and not replaced by a report.
+LARGEST_REPORT = 1 << 28
 # What a shell calls a command that was stopped by Ctrl-C.
 INTERRUPTED = 130
 # Which of the package's extras brings a module.
@@ -168,7 +170,7 @@ def run(command: click.Command) -> NoReturn:
 def show(renderable: Any) -> None:
     """Print a report or a table on stdout, in plain lines where that is no terminal, if it can."""
     if not sys.stdout.isatty() and hasattr(renderable, "plain"):
-        click.echo(renderable.plain())
+        click.echo(printable(renderable.plain()))
         return
     from rich.console import Console
 
@@ -203,9 +205,11 @@ def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
         click.BadParameter: its folder does not exist, it is a folder itself, or no report.
     """
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise click.BadParameter(f"{path}: name a file in a folder that exists")
+        raise click.BadParameter(printable(f"{path}: name a file in a folder that exists"))
     if path is not None and not may_become_report(path):
-        raise click.BadParameter(f"{path} is no report, and would be replaced; name another file")
+        raise click.BadParameter(
+            printable(f"{path} is no report, and would be replaced; name another file")
+        )
     return path
 
 
@@ -218,10 +222,11 @@ def may_become_report(path: Path) -> bool:
         return not path.is_symlink()
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        head = file.read(4096)
-    page = head.lstrip().lower().startswith(b"<!doctype html")
-    return not head or page or (head.lstrip().startswith(b"{") and b'"weight_map"' not in head)
+    found = path.read_bytes() if path.stat().st_size <= LARGEST_REPORT else b"\0"
+    page = found[:4096].lstrip().lower().startswith(b"<!doctype html")
+    # The length in front of a safetensors header may begin as JSON does, but for its zeros.
+    report = found.lstrip()[:1] == b"{" and b"\0" not in found and b'"weight_map"' not in found
+    return not found or page or report
 
 
 @contextmanager

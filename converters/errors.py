@@ -17,11 +17,12 @@ _SHORT.maxstring = _SHORT.maxother = 80
 class ConverterError(Exception):
     """Base of all errors of this package; its text is meant for the user as it stands.
 
-    Lines that no one could read, as a name of a file may make them, lose their middle.
+    Lines that no one could read, as a name of a file may make them, lose their middle; what a
+    terminal would obey is spelt out.
     """
 
     def __init__(self, message: str) -> None:
-        lines = message.split("\n")
+        lines = printable(message).split("\n")
         super().__init__("\n".join(shortened(line, _LONGEST_LINE) for line in lines))
 
 
@@ -42,6 +43,19 @@ class RefusedError(ConverterError):
         self.problems = tuple(problems)
         lines = [summary, *(f"  {shortened(problem)}" for problem in in_few(self.problems))]
         super().__init__("\n".join([*lines, mend] if mend else lines))
+
+
+def printable(text: str) -> str:
+    """Return a text with what a terminal would obey instead of showing it, spelt with a backslash.
+
+    A file and a key may have any name: colours, titles, what turns the direction of writing.
+    """
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    return "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
+        for one in text
+    )
 
 
 def shortened(line: str, longest: int = _LONGEST) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.small_files import small_text, toml_in
 
 # Table: the field besides the pattern, and whether it must be there.
 TABLES = {
@@ -35,19 +35,11 @@ def tables_in(path: Path) -> dict[str, Any]:
         InputError: it cannot be read, or is not TOML.
     """
     try:
-        tomllib = importlib.import_module("tomllib")
-    except ImportError:
-        try:
-            tomllib = importlib.import_module("tomli")
-        except ImportError as error:
-            raise InputError("--rules needs Python 3.11, or the package tomli") from error
-    try:
-        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        return toml_in(small_text(path))
+    except ImportError as error:
+        raise InputError("--rules needs Python 3.11, or the package tomli") from error
     except ValueError as error:
         raise InputError(f"{path}: is not TOML: {error}") from error
-    return found
 
 
 def rows_of(where: object, table: str, rows: Any) -> Iterator[UserRule]:

@@ -92,7 +92,7 @@ def _image(path: Path, picture: Picture) -> tuple[np.ndarray, str]:
     try:
         with Image.open(path) as file:
             image = file.convert("RGB")
-    except UnidentifiedImageError as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise InputError(f"--input {path}: neither an image nor a .npy or .npz file") from error
     height, width = picture.size
     found = f"{image.height}×{image.width}"

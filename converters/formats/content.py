@@ -13,6 +13,9 @@ import numpy as np
 from converters.bits import blocks
 from converters.dtypes import DType
 
+# Bytes that JSON may take once it is read, roughly: that of half a million tensors.
+ROOM = 300 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -69,6 +72,8 @@ def json_object(text: bytes) -> dict[str, Any]:
             raise ValueError("it names a key twice")
         return dict(pairs)
 
+    if 96 * (text.count(b"{") + text.count(b"[")) + 48 * text.count(b",") > ROOM:
+        raise ValueError("it holds more lists and entries than any checkpoint")
     try:
         found = json.loads(text, object_pairs_hook=unique)
     except RecursionError as error:

@@ -29,7 +29,7 @@ from converters.formats.opcodes import (
     text_opcode,
     tuple_opcodes,
 )
-from converters.formats.pickle_machine import Known, PickleMachine, StateDict
+from converters.formats.pickle_machine import Known, PickleMachine, StateDict, ordered_dict
 
 NAME = "pdparams"
 SLICE_TABLE = "UnpackBigParamInfor@@"
@@ -43,7 +43,7 @@ EMPTY_ARRAY = b"h\x00h\x01K\x00\x85C\x01b\x87R"
 
 def _known() -> dict[tuple[str, str], Known]:
     table = BESIDE_GLOBALS | NUMPY_GLOBALS
-    table[("collections", "OrderedDict")] = Known("collections.OrderedDict", call=StateDict)
+    table[("collections", "OrderedDict")] = Known("collections.OrderedDict", call=ordered_dict)
     # Paddle pickles a lone tensor as the tuple (name, array), made by calling tuple.
     for module in ("builtins", "__builtin__"):
         table[(module, "tuple")] = Known("builtins.tuple", call=tuple)

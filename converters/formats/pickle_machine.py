@@ -9,6 +9,7 @@ Opcodes after the documentation in CPython's ``pickletools``.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,11 @@ BROKEN = (
     OverflowError,
     RecursionError,
 )
+# Twice what a checkpoint of 200 000 tensors needs: beyond it, a file floods who reads it. The count
+# of objects is looked at once in so many opcodes.
+STEPS, OBJECTS, CHECKED = 1 << 25, 12_000_000, 1 << 14
+# Keys that are neither texts nor numbers.
+ODD_KEYS = 1000
 STRUCTS = {code: struct.Struct(code) for code in ("<B", "<H", "<i", "<I", "<q", "<Q", ">d")}
 
 
@@ -63,6 +69,26 @@ class StateDict(dict[Any, Any]):
         self.attributes = dict(state) if isinstance(state, dict) else {}
 
 
+def is_plain(key: Any) -> bool:
+    """Return whether keys of a kind do not collide in a dict by a file's choice.
+
+    Texts do not, Python salts them; nor do numbers of 64 bits. Tuples and longer numbers do.
+    """
+    return key.__class__ is str or (isinstance(key, int) and -(1 << 63) <= key < 1 << 63)
+
+
+def ordered_dict(pairs: Any = ()) -> StateDict:
+    """Return what the file's call of OrderedDict gives; old Pythons hand it its entries.
+
+    Raises:
+        ValueError: too many keys are odd ones; see `is_plain`.
+    """
+    found = list(pairs.items() if isinstance(pairs, dict) else pairs)
+    if sum(not is_plain(key) for key, _ in found) > ODD_KEYS:
+        raise ValueError(f"more than {ODD_KEYS} keys that are neither texts nor numbers")
+    return StateDict(found)
+
+
 @dataclass
 class PickleMachine:
     """Interprets one pickle.
@@ -82,6 +108,7 @@ class PickleMachine:
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    odd_keys: int = 0
 
     def load(self, start: int = 0) -> Any:
         """Interpret from ``start``; ``position`` is then the first byte behind the pickle.
@@ -90,13 +117,18 @@ class PickleMachine:
             InputError: the pickle is broken, or names a global that is not in the list.
         """
         self.position, self.stack, self.marks, self.memo = start, [], [], {}
+        before = allocated()
         try:
-            while True:
-                opcode = self.data[self.position]
-                self.position += 1
-                if opcode == 0x2E:  # STOP
-                    return self.stack.pop()
-                OPCODES[opcode](self)
+            for _ in range(STEPS // CHECKED):
+                for _ in range(CHECKED):
+                    opcode = self.data[self.position]
+                    self.position += 1
+                    if opcode == 0x2E:  # STOP
+                        return self.stack.pop()
+                    OPCODES[opcode](self)
+                if allocated() - before > OBJECTS:
+                    break
+            raise ValueError("it never comes to an end with its opcodes and objects")
         except BROKEN as error:
             raise InputError(
                 f"{self.where}: not a readable pickle, broken at byte {self.position} "
@@ -133,6 +165,16 @@ class PickleMachine:
         self.position += form.size
         return value
 
+    def count_odd(self, key: Any) -> None:
+        """Refuse keys without end that a file may choose so that all of them collide in a dict.
+
+        Raises:
+            ValueError: there are too many of them; see `is_plain`.
+        """
+        self.odd_keys += not is_plain(key)
+        if self.odd_keys > ODD_KEYS:
+            raise ValueError(f"more than {ODD_KEYS} keys that are neither texts nor numbers")
+
     def pop_mark(self) -> list[Any]:
         """Return what lies above the last mark and remove it."""
         start = self.marks.pop()
@@ -165,7 +207,15 @@ class PickleMachine:
         return function.call(*arguments)
 
 
+def allocated() -> int:
+    """Return how many objects Python has, roughly; 0 where it does not count them."""
+    count: Callable[[], int] = getattr(sys, "getallocatedblocks", lambda: 0)
+    return count()
+
+
 def _put(machine: PickleMachine, index: int) -> None:
+    if index >> 32:
+        raise ValueError("a number beyond 32 bits in the memo")
     machine.memo[index] = machine.stack[-1]
 
 
@@ -174,6 +224,8 @@ def _set_items(machine: PickleMachine, items: list[Any]) -> None:
     if not isinstance(target, dict):
         raise TypeError("items set on something that is no dict")
     for key, value in zip(items[::2], items[1::2], strict=True):
+        if key.__class__ is not str:
+            machine.count_odd(key)
         target[key] = value
 
 
@@ -237,8 +289,9 @@ def _top(machine: PickleMachine, count: int) -> None:
     machine.stack.append(items)
 
 
-def _dict_of(items: list[Any]) -> dict[Any, Any]:
-    return dict(zip(items[::2], items[1::2], strict=True))
+def _dict_of(machine: PickleMachine, items: list[Any]) -> None:
+    machine.stack.append({})
+    _set_items(machine, items)
 
 
 def _unknown(code: int, name: str) -> Callable[[PickleMachine], None]:
@@ -287,7 +340,7 @@ OPCODES: dict[int, Callable[[PickleMachine], None]] = {
     0x8F: lambda m: m.stack.append([]),  # EMPTY_SET: a list will do, nothing looks inside
     ord("l"): lambda m: m.stack.append(m.pop_mark()),
     ord("t"): lambda m: m.stack.append(tuple(m.pop_mark())),
-    ord("d"): lambda m: m.stack.append(_dict_of(m.pop_mark())),
+    ord("d"): lambda m: _dict_of(m, m.pop_mark()),
     0x91: lambda m: m.stack.append(tuple(m.pop_mark())),  # FROZENSET
     0x85: lambda m: _top(m, 1),
     0x86: lambda m: _top(m, 2),

@@ -17,7 +17,9 @@ from converters.formats.content import json_object
 
 def matches(data: memoryview) -> bool:
     """Return whether the bytes begin as JSON does."""
-    return bytes(data[:64]).lstrip()[:1] == b"{"
+    head = bytes(data[:64])
+    # The length of a safetensors header may look so, too, but for its zeros.
+    return head.lstrip()[:1] == b"{" and b"\0" not in head
 
 
 def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint]) -> Checkpoint:

@@ -21,7 +21,7 @@ from converters.dtypes import BY_NAME, BY_STORAGE, DType
 from converters.errors import InputError, brief
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
-from converters.formats.pickle_machine import Known, StateDict
+from converters.formats.pickle_machine import Known, ordered_dict
 
 UNTYPED = DType("untyped", "u1")
 
@@ -199,10 +199,6 @@ def _parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-def _ordered_dict(items: Any = ()) -> StateDict:
-    return StateDict(items)
-
-
 def _row(module: str, name: str, **kind: Any) -> tuple[tuple[str, str], Known]:
     return (module, name), Known(f"{module}.{name}", **kind)
 
@@ -210,7 +206,7 @@ def _row(module: str, name: str, **kind: Any) -> tuple[tuple[str, str], Known]:
 def _functions() -> dict[tuple[str, str], Callable[..., Any]]:
     rebuild = "torch._utils"
     return {
-        ("collections", "OrderedDict"): _ordered_dict,
+        ("collections", "OrderedDict"): ordered_dict,
         (rebuild, "_rebuild_tensor"): _rebuild_tensor,
         (rebuild, "_rebuild_tensor_v2"): _rebuild_tensor,
         (rebuild, "_rebuild_tensor_v3"): _rebuild_typed,

@@ -13,6 +13,8 @@ from converters.errors import InputError
 from converters.formats.beside import Opaque
 
 # A dict under one of these names is a network's, the earlier the likelier.
+# Python itself spells out no number that is longer.
+LONG = 4096
 PREFERRED = (
     "state_dict",
     "model_state_dict",
@@ -196,6 +198,8 @@ def describe(value: Any) -> str:
         words = f"{type(value).__name__} of {len(value)} entries".replace("StateDict", "dict")
         sizes = [tensor.nbytes for tensor in tensors_within(value)]
         return f"{words}, {len(sizes)} tensors, {sum(sizes)} bytes" if sizes else words
+    if isinstance(value, int) and value.bit_length() > LONG:
+        return f"int of {value.bit_length()} bits"
     text = repr(value)
     if isinstance(value, Opaque):
         return text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -157,13 +158,29 @@ def _readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
         raise DamagedPairError([f"{path}: unreadable ({error})"]) from error
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture: no pipe, which would be waited for, and none that unpacks without end.
+
+    Raises:
+        OSError: it is no picture, or one of those.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("is no regular file")
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error
+
+
 def read_image(path: Path) -> Image.Image:
     """Read a picture as RGB.
 
     Raises:
         OSError: it is no picture, or broken.
     """
-    with Image.open(path) as image:
+    with opened(path) as image:
         pixels = _decoded(path, image) if image.mode == "RGB" else None
         return image.convert("RGB") if pixels is None else Image.fromarray(pixels)
 
@@ -209,7 +226,7 @@ def read_label_values(path: Path) -> NDArray[np.uint8]:
     Raises:
         ValueError: it is no picture of one 8-bit value a pixel.
     """
-    with Image.open(path) as image:
+    with opened(path) as image:
         if image.mode not in {"L", "P"}:
             raise ValueError(f"is a {image.mode} picture; labels have one 8-bit value a pixel")
         pixels = _decoded(path, image)

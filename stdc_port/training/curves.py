@@ -59,7 +59,7 @@ def losses(axes: Any, lines: Lines) -> None:
         axes.plot(middles, means, label=name, linewidth=2 if name == "total" else 1)
     axes.set_ylabel("loss")
     if steps:
-        axes.legend(ncols=len(series), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def rates(axes: Any, lines: Lines) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from converters import InputError
 from converters.command_line import progress_bar, write_json
+from converters.errors import printable
 from stdc_port.training.ablation import Ablation, Arm
 from stdc_port.training.checked import checked_pairs
 from stdc_port.training.cityscapes import Pair, read_image
@@ -85,19 +86,22 @@ def _finetune(
 ) -> Evaluation:
     from stdc_port.training.trainer import Trainer
 
-    console = Console(stderr=True, quiet=quiet)
+    console = shown_plainly(quiet=quiet)
+
+    def say(text: str) -> None:
+        console.print(printable(text))
 
     def note(text: str) -> None:
-        console.print(f"note: {text}")
+        say(f"note: {text}")
 
     _refuse_overwriting(folder, resume)
     for remark in recipe_remarks(recipe, processes.count):
         note(remark)
     splits = ("train", "val")
     train, val = checked_pairs(data, splits, quiet=quiet, tell=note, processes=processes)
-    trainer = Trainer(recipe, folder, weights, console.print, processes)
+    trainer = Trainer(recipe, folder, weights, say, processes)
     if resume != "no":
-        console.print(trainer.resume(required=resume == "must"))
+        say(trainer.resume(required=resume == "must"))
     _introduce(trainer.learner, console)
 
     def validate(network: object, between: Callable[[], None]) -> Evaluation:
@@ -122,11 +126,16 @@ def _finetune(
     return result
 
 
+def shown_plainly(*, quiet: bool) -> Console:
+    """Return what shows on stderr the names of tensors, pictures and folders as they are."""
+    return Console(stderr=True, quiet=quiet, markup=False)
+
+
 def _introduce(learner: Learner, console: Console) -> None:
     """Say what is trained, from which weights."""
     console.print(learner.initialisation.summary())
     for key, reason in _dropped(learner.initialisation.dropped):
-        console.print(f"  dropped {key}: {reason}")
+        console.print(printable(f"  dropped {key}: {reason}"))
     console.print(group_table(learner.groups))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from converters.errors import InputError
+from stdc_port.spec import LossParts
 from stdc_port.training.batches import Batch
 from stdc_port.training.state import network_arrays, save_weights, write_whole
 
@@ -18,10 +19,47 @@ class NotFiniteError(InputError):
     """The loss, a gradient or a weight became NaN or infinite; the run stopped there."""
 
 
+def refuse_loss(network: Any, batch: Batch, losses: LossParts) -> None:
+    """Refuse a loss that is not finite.
+
+    Raises:
+        NotFiniteError: naming the first layer that made it.
+    """
+    parts = {name: float(getattr(losses, name)) for name in LossParts._fields[1:]}
+    bad = [name for name, value in parts.items() if not np.isfinite(value)]
+    where = first_bad_layer(network, batch.images)
+    raise NotFiniteError(
+        f"the loss is {float(losses.total)} (in {', '.join(bad)}); "
+        + (where or "every layer is finite: the loss itself made it")
+    )
+
+
+def refuse_gradients(network: Any, batch: Batch, trained: Mapping[str, Any]) -> None:
+    """Refuse gradients that are not finite: one reduction, parameters only if that fails.
+
+    Args:
+        network: that made them.
+        batch: of which.
+        trained: the parameters by path.
+
+    Raises:
+        NotFiniteError: naming the first layer or parameter.
+    """
+    gradients = {path: p.grad for path, p in trained.items() if p.grad is not None}
+    norm = paddle.add_n([gradient.abs().sum() for gradient in gradients.values()])
+    if np.isfinite(float(norm)):
+        return
+    bad = [path for path, g in gradients.items() if not bool(paddle.isfinite(g).all())]
+    first = last_computed(network, batch.images, bad) if bad else "their sum"
+    # Paddle's ReLU makes 0 of NaN: a loss may be finite over a layer that is not.
+    where = first_bad_layer(network, batch.images) or f"backward met {first} first"
+    raise NotFiniteError(f"the gradients of {len(bad)} parameters are not finite; {where}")
+
+
 def first_bad_layer(network: Any, images: np.ndarray) -> str:
     """Name the first layer, in the order of computing, that gives NaN or infinity.
 
-    The pictures go through the network once more, in its present mode.
+    The pictures go through the network once more, in its present mode but for synchronised norms.
 
     Returns:
         What was found, '' where every layer's output is finite.
@@ -43,12 +81,7 @@ def first_bad_layer(network: Any, images: np.ndarray) -> str:
         for path, layer in network.named_sublayers()
         if not layer.sublayers()
     ]
-    try:
-        with paddle.no_grad():
-            network(paddle.to_tensor(images))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    _compute(network, images, hooks)
     return found[0] if found else ""
 
 
@@ -59,14 +92,26 @@ def last_computed(network: Any, images: np.ndarray, paths: Sequence[str]) -> str
         layer.register_forward_post_hook(lambda *_, path=path: order.append(path))
         for path, layer in network.named_sublayers()
     ]
+    _compute(network, images, hooks)
+    places = {path: place for place, path in enumerate(order)}
+    return max(paths, key=lambda path: places.get(path.rpartition(".")[0], -1))
+
+
+def _compute(network: Any, images: np.ndarray, hooks: Sequence[Any]) -> None:
+    """Let pictures go through a network that is hooked, in this process alone; unhook it."""
+    synchronised = paddle.nn.SyncBatchNorm  # would wait for processes that are not looking
+    waiting = [layer for layer in network.sublayers() if isinstance(layer, synchronised)]
+    modes = [layer.training for layer in waiting]
+    for layer in waiting:
+        layer.eval()
     try:
         with paddle.no_grad():
             network(paddle.to_tensor(images))
     finally:
         for hook in hooks:
             hook.remove()
-    places = {path: place for place, path in enumerate(order)}
-    return max(paths, key=lambda path: places.get(path.rpartition(".")[0], -1))
+        for layer, training in zip(waiting, modes, strict=True):
+            layer.training = training
 
 
 def bad_arrays(arrays: Mapping[str, np.ndarray]) -> list[str]:

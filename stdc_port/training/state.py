@@ -19,7 +19,7 @@ import paddle
 
 from converters import read_checkpoint
 from converters.dtypes import BY_NAME
-from converters.errors import InputError
+from converters.errors import InputError, brief
 from converters.files import temporary_beside
 from converters.formats import safetensors_file
 from converters.formats.content import Content, Head
@@ -128,12 +128,15 @@ def load_state(path: Path) -> TrainingState:
     if digest(arrays, found["facts"]) != found.get("sha256"):
         raise InputError(f"{path}: damaged, its digest is not that of its content")
     parts: dict[str, Arrays] = {part: {} for part in _PARTS}
-    for key, array in arrays.items():
-        part, _, name = key.partition("/")
-        parts[part][name] = array
-    facts = json.loads(found["facts"])
-    best = Best(**facts.pop("best")) if facts["best"] else facts.pop("best")
-    return TrainingState(**{**parts, **facts, "best": best, "random": tuple(facts["random"])})
+    try:
+        for key, array in arrays.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = array
+        facts = json.loads(found["facts"])
+        best = Best(**facts.pop("best")) if facts["best"] else facts.pop("best")
+        return TrainingState(**{**parts, **facts, "best": best, "random": tuple(facts["random"])})
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: no checkpoint of this project ({brief(error)})") from error
 
 
 def save_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

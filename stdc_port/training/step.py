@@ -13,7 +13,7 @@ from converters.errors import InputError
 from stdc_port.spec import LossParts
 from stdc_port.training.batches import Batch
 from stdc_port.training.groups import frozen_norms
-from stdc_port.training.nonfinite import NotFiniteError, first_bad_layer, last_computed
+from stdc_port.training.nonfinite import refuse_gradients, refuse_loss
 from stdc_port.training.norms import RunningStatistics
 from stdc_port.training.parallel import ALONE, Processes, portion
 from stdc_port.training.recipe import Recipe
@@ -99,11 +99,11 @@ class Stepper:
             for name in sums:
                 sums[name] += float(getattr(losses, name)) / parts
             if not np.isfinite(sums["total"]):
-                self._refuse_loss(part, losses)
+                refuse_loss(self._network, part, losses)
             total = losses.total / parts
             (total if self.scaler is None else self.scaler.scale(total)).backward()
         if self.scaler is None:  # in the process where it arose
-            self._refuse_gradients(batch)
+            refuse_gradients(self._network, batch, self._trained)
         return sums
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
@@ -150,27 +150,6 @@ class Stepper:
             for path, tensor in self._network.state_dict().items():
                 kept = self.average[path]
                 kept.set_value(kept * keep + tensor * (1 - keep))
-
-    def _refuse_loss(self, batch: Batch, losses: LossParts) -> None:
-        parts = {name: float(getattr(losses, name)) for name in LossParts._fields[1:]}
-        bad = [name for name, value in parts.items() if not np.isfinite(value)]
-        where = first_bad_layer(self._network, batch.images)
-        raise NotFiniteError(
-            f"the loss is {float(losses.total)} (in {', '.join(bad)}); "
-            + (where or "every layer is finite: the loss itself made it")
-        )
-
-    def _refuse_gradients(self, batch: Batch) -> None:
-        """One reduction over all gradients; the parameters are looked at only if it fails."""
-        gradients = {path: p.grad for path, p in self._trained.items() if p.grad is not None}
-        norm = paddle.add_n([gradient.abs().sum() for gradient in gradients.values()])
-        if np.isfinite(float(norm)):
-            return
-        bad = [path for path, g in gradients.items() if not bool(paddle.isfinite(g).all())]
-        first = last_computed(self._network, batch.images, bad) if bad else "their sum"
-        # Paddle's ReLU makes 0 of NaN: a loss may be finite over a layer that is not.
-        where = first_bad_layer(self._network, batch.images) or f"backward met {first} first"
-        raise NotFiniteError(f"the gradients of {len(bad)} parameters are not finite; {where}")
 
 
 def _means(counts: Sequence[int], losses: Sequence[dict[str, float]]) -> dict[str, float]:

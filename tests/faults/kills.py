@@ -170,7 +170,7 @@ def kills(
         for _ in range(count):
             for number in killer.random.sample(SIGNALS, len(SIGNALS)):
                 killer.kill(number)
-            killer.run()
+            killer.run() if killer.victim.goes_on else killer.time(fresh=False)
     return killer.toll
 
 

@@ -67,11 +67,13 @@ class Victim(ABC):
         name: of it.
         words: the command, as after `python -m`; it runs in a folder that holds its input.
         modules: what a process loads from which victims are forked; none: each starts by itself.
+        goes_on: whether a run goes on from what the one before it left.
     """
 
     name: ClassVar[str]
     words: ClassVar[tuple[str, ...]]
     modules: ClassVar[tuple[str, ...]] = ()
+    goes_on: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
@@ -194,6 +196,7 @@ class Training(Victim):
         *("--set", "train.checkpoint_every=2", "--set", "train.evaluate_every=3"),
         *("--set", "train.average=0.9", "--set", "rate.warmup_iterations=1"),
     )
+    goes_on = True
     modules = ("stdc_port.training.jobs", "stdc_port.training.trainer", "matplotlib.figure")
 
     def __init__(self) -> None:

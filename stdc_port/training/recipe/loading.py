@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from importlib.resources import files
@@ -14,12 +13,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from converters.errors import InputError
+from converters.small_files import small_text, toml_in
 from stdc_port.training.recipe.values import Recipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _ADAPTER = TypeAdapter(Recipe)
 
@@ -68,10 +63,10 @@ def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
 def _read(name: str) -> dict[str, Any]:
     try:
         if name.endswith(".json"):  # as a run stores it
-            stored: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+            stored: dict[str, Any] = json.loads(small_text(Path(name)))
             return stored
         if name.endswith(".toml"):
-            text = Path(name).read_text(encoding="utf-8")
+            text = small_text(Path(name))
         elif name in recipe_names():
             text = (files("stdc_port") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
         else:
@@ -80,8 +75,8 @@ def _read(name: str) -> dict[str, Any]:
                 f"unknown recipe {name!r}{_nearest(name, known)}; there are {', '.join(known)}, "
                 "or the path of a .toml file"
             )
-        return tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        return toml_in(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"recipe {name}: cannot be read ({error})") from error
 
 
@@ -90,8 +85,8 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not equals:
         raise InputError(f"--set {override}: expected section.key=value")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = toml_in(f"value = {text}")["value"]
+    except ValueError:
         value = text  # a bare word is a string
     *sections, key = path.strip().split(".")
     for section in sections:

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from converters import InputError
+from stdc_port.training import state as state_module
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.state import (
     Best,
@@ -143,3 +144,14 @@ def test_weights_load_in_paddle(tmp_path: Path) -> None:
     save_weights(tmp_path / "w.pdparams", arrays)
     back = paddle.load(str(tmp_path / "w.pdparams"))
     assert {key: value.shape for key, value in back.items()} == {"a": [2, 3], "b": [1]}
+
+
+@pytest.mark.parametrize("facts", [{"nothing": 1}, [], {"best": {"a": 1}, "random": []}])
+def test_other_facts_than_a_training_writes_are_an_error_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: object
+) -> None:
+    monkeypatch.setattr(TrainingState, "facts", lambda _: facts)
+    monkeypatch.setattr(state_module, "_is_whole", lambda _: True)
+    save_state(tmp_path / "1.safetensors", STATE)
+    with pytest.raises(InputError, match="no checkpoint of this project"):
+        load_state(tmp_path / "1.safetensors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import sys
@@ -174,3 +175,29 @@ def test_a_picture_cut_off_is_an_error_of_the_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(OSError, match="truncated"):
         read_image(path)
+
+
+def bomb(path: Path, side: int) -> None:
+    """Write the beginning of a PNG that says it is a square of so many pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    size = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = (
+        chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(1 << 16))) + chunk(b"IEND", b"")
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+def test_pictures_that_unpack_without_end_or_are_waited_for_are_told(broken: Path) -> None:
+    first, second = sorted(broken.glob("leftImg8bit/train/*/*.png"))[:2]
+    bomb(first, 100_000)
+    second.unlink()
+    os.mkfifo(second)
+    with pytest.raises(InputError) as refused:
+        check_pairs(broken, find_pairs(broken, "train"))
+    assert "10000000000 pixels" in str(refused.value)
+    assert f"{second.relative_to(broken)}: unreadable (is no regular file)" in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_names_and_files(tmp_path: Path) -> None:
     path.write_text("name = ")
     with pytest.raises(InputError, match=r"bad\.toml"):
         load_recipe(str(path))
+
+
+def test_files_that_are_nested_without_end_or_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 20_000)
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    os.mkfifo(tmp_path / "pipe.toml")
+    for name in ("deep.toml", "deep.json", "pipe.toml"):
+        with pytest.raises(InputError, match=f"{name}.*(without end|recursion|no regular file)"):
+            load_recipe(str(tmp_path / name))

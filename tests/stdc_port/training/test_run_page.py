@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = "<script>document.title = 'run'</script>"
+PARTS = ("ohem", "ohem16", "ohem32", "bce", "dice")
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
@@ -39,7 +40,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log.begin(0)
     rng = np.random.default_rng(3)
     for step in range(280):
-        parts = {name: float(np.exp(-step / 90) + rng.uniform(0, 0.3)) for name in ("ohem", "dice")}
+        parts = {name: float(np.exp(-step / 90) + rng.uniform(0, 0.3)) for name in PARTS}
         rate = 0.01 * (1 - step / 280) ** 0.9
         log.step(Step(step, rate, sum(parts.values()), parts, 8.0, 0.1, 0.5))
         if step % 70 == 69:
@@ -105,6 +106,20 @@ def test_it_is_whole_readable_and_asks_for_nothing(
     small = """return [...document.querySelectorAll('svg text')]
       .filter((one) => one.getBoundingClientRect().height < 9).map((one) => one.textContent)"""
     assert browser.ask(small) == []
+    clipped = """return [...document.querySelectorAll('svg')].flatMap((svg) => {
+      const frame = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll('text')].filter((one) => {
+        const box = one.getBoundingClientRect();
+        return box.left < frame.left || box.right > frame.right || box.top < frame.top;
+      }).map((one) => one.textContent);
+    })"""
+    assert browser.ask(clipped) == []
+    # The drawing has most of the room that its words leave.
+    panels = (
+        "return [...document.querySelectorAll('svg')].map((svg) => "
+        "svg.querySelector('[id$=patch_2]').getBoundingClientRect().width / svg.clientWidth)"
+    )
+    assert min(browser.ask(panels)) > 0.6
 
 
 def test_the_recipe_opens_by_keyboard(browser: Browser, page: Path) -> None:

@@ -14,7 +14,7 @@ from converters import InputError
 from stdc_port.paddle_nets import build
 from stdc_port.paddle_nets.losses import SegmentationLoss
 from stdc_port.training.batches import Batch
-from stdc_port.training.nonfinite import NotFiniteError
+from stdc_port.training.nonfinite import NotFiniteError, first_bad_layer
 from stdc_port.training.optimizer import build_optimizer
 from stdc_port.training.recipe import Recipe, load_recipe
 from stdc_port.training.state import network_arrays
@@ -222,3 +222,21 @@ def test_the_reason_is_true() -> None:
     picture = paddle.ones([1, 3, 8, 8])
     with paddle.amp.auto_cast(dtype="bfloat16"):
         assert layer(picture).dtype == paddle.float32
+
+
+def test_looking_for_a_bad_layer_waits_for_no_other_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a synchronised norm in training mode all processes must ask at once."""
+    modes = []
+
+    def forward(self: Any, x: Any) -> Any:
+        modes.append(self.training)
+        return x * float("inf")
+
+    monkeypatch.setattr(paddle.nn.SyncBatchNorm, "forward", forward)
+    network = paddle.nn.Sequential(paddle.nn.SyncBatchNorm(3))
+    found = first_bad_layer(network, np.ones((2, 3, 4, 4), np.float32))
+    assert "is 0 (SyncBatchNorm)" in found
+    assert modes == [False]
+    assert network[0].training

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -20,6 +21,7 @@ from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import find_pairs
 from stdc_port.training.evaluate import evaluate
 from stdc_port.training.inference import load_network
+from stdc_port.training.jobs import _introduce, shown_plainly
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.nonfinite import NotFiniteError
 from stdc_port.training.recipe import Recipe
@@ -209,3 +211,18 @@ def test_running_variance_is_torchs(unbiased: bool) -> None:
     ours.eval()
     ours(paddle.ones([4, 3, 1, 1]))
     assert np.array_equal(ours[0]._variance.numpy(), found)
+
+
+def test_keys_are_no_markup_for_a_training(capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets that close nothing would be an error of rich's, and others would vanish."""
+    trainer = SimpleNamespace(
+        initialisation=SimpleNamespace(
+            summary=lambda: "from a[/].pth",
+            dropped=(SimpleNamespace(key="[/][red]\x1b[31ma.weight", reason="not [b]used[/b]"),),
+        ),
+        groups=(),
+    )
+    _introduce(trainer, shown_plainly(quiet=False))  # type: ignore[arg-type]
+    told = capsys.readouterr().err
+    assert "from a[/].pth" in told
+    assert r"[/][red]\x1b[31ma.(weight): not [b]used[/b]" in told

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Cost, Job, run_once, user
+from benchmarks.sections import Compared, Line
 from converters.dtypes import BY_NAME
 from converters.formats import torch_zip
 from converters.formats.content import Content, Head
@@ -118,7 +119,7 @@ def figures(cost: Cost) -> str:
     )
 
 
-def together(folder: Path) -> Iterator[str]:
+def together(folder: Path) -> Iterator[Line]:
     """Yield the table of many conversions at once, beside one after the other."""
     source = folder / "network.pth"
     write_network(source, 200, 128)
@@ -131,18 +132,22 @@ def together(folder: Path) -> Iterator[str]:
     )
     yield "| how | seconds | processor seconds | MiB in sum | written alike |"
     yield "|---|---|---|---|---|"
+    taken = []
     for how, groups in (
         ("one after the other", [[one] for one in commands]),
         ("all at once", [commands]),
     ):
         began, costs = time.perf_counter(), [cost for group in groups for cost in at_once(group)]
         seconds = time.perf_counter() - began
+        taken.append(seconds)
         processor, memory = (sum(column) for column in zip(*costs, strict=True))
         first = targets[0].read_bytes()
         alike = sum(target.read_bytes() == first for target in targets)
         yield f"| {how} | {seconds:.1f} | {processor:.1f} | {memory:.0f} | {alike} of {AT_ONCE} |"
         for target in targets:
             target.unlink()
+    one_by_one, at_a_time = taken
+    yield Compared(f"{AT_ONCE} conversions at once", at_a_time, one_by_one, "s", "one by one")
 
 
 def at_once(commands: list[list[str]]) -> Iterator[tuple[float, float]]:
@@ -160,7 +165,7 @@ def at_once(commands: list[list[str]]) -> Iterator[tuple[float, float]]:
         yield usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def rows(folder: Path) -> Iterator[str]:
+def rows(folder: Path) -> Iterator[Line]:
     """Yield the tables' lines."""
     yield from many(folder)
     yield from one(folder)

@@ -11,6 +11,7 @@ from converters.bits import equal_bits
 from converters.elements import gathered
 from converters.entries import Entry, same_bits, single
 from converters.layouts import Layer, Layout, Tie, join
+from converters.layouts.grouping import beneath
 from converters.planning.passage import Passage
 from converters.planning.source import Source
 from converters.rules import BY_KIND, TensorRule
@@ -29,13 +30,12 @@ def second_names(source: Source, layout: Layout) -> Mapping[str, str]:
 def twins(source: Source, layout: Layout) -> dict[str, str]:
     """Return the second names that Paddle's recurrent layers give to their tensors."""
     found: dict[str, str] = {}
+    ordered = sorted(source.names)
     for layer in layout.layers if source.framework == "paddle" else ():
         rule = BY_KIND.get(layer.kind)
         if rule is not None and rule.twins is not None:
             path = layer.path if layer.paddle is None else layer.paddle
-            root = f"{path}." if path else ""
-            inside = [n.removeprefix(root) for n in source.names if n.startswith(root)]
-            pairs = rule.twins(inside).items()
+            pairs = rule.twins(list(beneath(path, ordered))).items()
             found |= {join(path, twin): join(path, cell) for twin, cell in pairs}
     return found
 

@@ -50,17 +50,17 @@ def rule(table: str, kind: str, names: list[str], every: Collection[str]) -> Ite
     There are none where no short pattern does.
     """
     names = list(dict.fromkeys(names))
-    exact, pattern = map(joined, (map(re.escape, names), map(general, names)))
-    apart = {one for one in (*every, *names) if re.fullmatch(pattern, one)} != set(names)
-    pattern = exact if apart or len(names) == 1 else pattern
-    if len(pattern) > LONGEST:  # layer0, layer1, …
-        loose = joined(re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names)
-        fitting = {one for one in (*every, *names) if re.fullmatch(loose, one)}
-        pattern = loose if fitting == set(names) else pattern
-    if "'" not in pattern and len(pattern) <= LONGEST:
-        yield f"[[{table}]]"
-        yield f"pattern = '{pattern}'"
-        yield f'kind = "{kind}"'
+    ways = (re.escape,) if len(names) == 1 else (general, re.escape, loose)
+    for pattern in (joined(map(way, names)) for way in ways):
+        # Its length first: to try a pattern of thousands of names takes their number squared.
+        if len(pattern) <= LONGEST and "'" not in pattern and fits(pattern, names, every):
+            yield from (f"[[{table}]]", f"pattern = '{pattern}'", f'kind = "{kind}"')
+            return
+
+
+def fits(pattern: str, names: Iterable[str], every: Iterable[str]) -> bool:
+    """Return whether a pattern fits some names, and none of the others."""
+    return {one for one in (*every, *names) if re.fullmatch(pattern, one)} == set(names)
 
 
 def joined(patterns: Iterable[str]) -> str:
@@ -71,3 +71,8 @@ def joined(patterns: Iterable[str]) -> str:
 def general(name: str) -> str:
     """Return a pattern that fits a name and those that differ from it in their numbers alone."""
     return re.sub(r"(?<![^.])\d+(?![^.\\])", r"\\d+", re.escape(name))
+
+
+def loose(name: str) -> str:
+    """Return a pattern that fits whatever differs from a name in its digits alone."""
+    return re.sub(r"\d+", r"\\d+", re.escape(name))

@@ -139,7 +139,7 @@ def bench_command(
         runners = {name: FORMATS[name].load(exported, threads) for name in names}
         if weights is not None:
             network = load_network(weights, exported.model, exported.variant)
-            runners["as trained"] = eager(network, threads=threads)
+            runners["paddle, eager, as trained"] = eager(network, threads=threads)
         (picture,), _ = pictures([], size, IMAGENET, count=1)
         steps = len(runners) * (runs + 2)
         with progress_bar("timing", steps, quiet=quiet) as advance:

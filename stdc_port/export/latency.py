@@ -43,7 +43,8 @@ class Latency(Shown):
         """A row for each, the median and what half of the runs lie within."""
         width, height = self.size
         runs = len(next(iter(self.seconds.values())))
-        title = f"one picture of {width}×{height}, CPU, {self.threads} threads, {runs} runs in turn"
+        how = f"CPU, threads: {self.threads}, {runs} runs in turn"
+        title = f"one picture of {width}×{height}, {how}"
         table = Table(title=title, title_justify="left")
         table.add_column("what runs")
         for column in ("median ms", "fastest ms", "slowest ms", "pictures/s"):

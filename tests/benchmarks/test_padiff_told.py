@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,37 @@ def test_the_tables_count_everything() -> None:
     assert f"Not found by PaDiff, {STRICT}: none." in text
     tops = [line for line in lines if isinstance(line, Compared)]
     assert [(top.ours, top.other) for top in tops] == [(0, 0), (0, 0), (ports, 0)]
+
+
+def test_the_section_asks_both_about_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = answers(RIGHT, SAME)
+    ours = theirs(answers(WRONG, SAME), STRICT)
+    monkeypatch.setattr(environment, "python", lambda: "")
+    monkeypatch.setattr(bugs, "asked", lambda _, group: told[group])
+    monkeypatch.setattr(bugs, "ours", lambda _: replace(ours, name="ours"))
+    lines = [line for line in bugs.rows(tmp_path) if isinstance(line, str)]
+    names = [line.split(" | ")[0] for line in lines if "| 0 of 32 |" in line]
+    assert names == ["| ours", *(f"| PaDiff, {setting}" for setting in SETTINGS)]
+
+
+def test_our_own_answers_are_read_from_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        "bugs": [{"found": True, "right_layer": bug.layer is not None or None} for bug in BUGS],
+        "correct": [{"name": port.name, "false_alarm": False} for port in CORRECT],
+    }
+
+    def run(command: list[str], **_: Any) -> None:
+        Path(command[-1]).write_text(json.dumps(said))
+
+    monkeypatch.setattr(bugs.subprocess, "run", run)
+    record = bugs.ours(tmp_path)
+    assert all(one.found and one.apart and one.asked for one in record.outcomes)
+    assert [one.placed for one in record.outcomes] == [bug.layer is not None for bug in BUGS]
+    assert set(record.alarms.values()) == {False}
 
 
 def test_every_network_has_its_correct_port() -> None:

@@ -159,7 +159,7 @@ def test_the_commands(network: Any, tmp_path: Path) -> None:
     assert "--force replaces it" in run(*asked).output
     timed = run("bench", tmp_path / "out", "--size", "64x64", "--runs", 1)
     assert timed.exit_code == 0, timed.output
-    assert "1 threads" in timed.output
+    assert "threads: 1" in timed.output
     assert run("bench", tmp_path).exit_code == 2
     again = run(*asked, "--force")
     assert again.exit_code == 0, again.output

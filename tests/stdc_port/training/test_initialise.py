@@ -77,7 +77,7 @@ def test_another_depth_is_refused_and_nothing_changed(
     before = network_arrays(network)
     with pytest.raises(RefusedError, match="--model") as told:
         initialise(network, classifier[0])
-    assert "features.13" in str(told.value)
+    assert "for cp.backbone.features." in str(told.value)
     assert all(np.array_equal(v, before[key]) for key, v in network_arrays(network).items())
 
 

@@ -44,6 +44,7 @@ test: lint ## lint and all tests
 # The same files for the same seeds: make fuzz FUZZ="100000 7" begins with seed 7.
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
+	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore guided.py -max_total_time=60
 
 faults: $(READY) ## kill convert, parity and training 100 times with each of three signals
 	PYTHONPATH=. $(BIN)/python -W ignore tests/faults/kills.py $(KILLS) --jobs 2

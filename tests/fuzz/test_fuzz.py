@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import guard as guarding
+import guided
 import pytest
 from campaign import campaign
 from guard import Guard
@@ -115,3 +117,11 @@ def test_the_guard_sees(
 ) -> None:
     monkeypatch.setattr(guarding, "SECONDS", 1)
     assert guard(use, path, InputError).kind == kind  # type: ignore[arg-type]
+
+
+def test_without_atheris_there_is_no_guidance(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    guided.main()
+    assert "atheris is not installed" in capsys.readouterr().out

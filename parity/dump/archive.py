@@ -39,7 +39,7 @@ class Archive:
             trusted: This process wrote it just now; its checksums are not compared.
 
         Raises:
-            DumpError: The file is no complete archive, or a pipe or device, which is not waited for.
+            DumpError: The file is no complete archive, or is a pipe or device.
             OSError: It cannot be opened.
         """
         self.path = Path(path)

@@ -13,12 +13,12 @@ import parity_toys as toys
 import pytest
 import torch
 
-from converters import ConverterError, InputError
+from converters import ConverterError
 from parity import NetworkError
 from parity.carry import Weights
 from parity.dump import Dump, DumpError, write_dump
 from parity.dump.archive import Archive
-from parity.input_files import Picture, from_file
+from parity.input_files import InputError, Picture, from_file
 from parity.running import record
 
 

@@ -47,6 +47,8 @@ def from_file(path: Path, picture: Picture) -> Iterator[tuple[str, np.ndarray, s
     Raises:
         InputError: The file holds none.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"--input {path}: is no regular file")
     try:
         if is_dump(path):
             yield from _of_dump(path)

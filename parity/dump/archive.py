@@ -39,11 +39,13 @@ class Archive:
             trusted: This process wrote it just now; its checksums are not compared.
 
         Raises:
-            DumpError: The file is no complete archive.
+            DumpError: The file is no complete archive, or is a pipe or device.
             OSError: It cannot be opened.
         """
         self.path = Path(path)
         self._checked: set[str] | None = None if trusted else set()
+        if self.path.exists() and not self.path.is_file():
+            raise DumpError(f"{path}: is no regular file; name one that stdc-parity dump wrote")
         try:
             with self.path.open("rb") as file:
                 with zipfile.ZipFile(file) as table:

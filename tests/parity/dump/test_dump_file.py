@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from converters import ConverterError
 from parity import NetworkError
 from parity.carry import Weights
 from parity.dump import Dump, DumpError, write_dump
+from parity.dump.archive import Archive
+from parity.input_files import InputError, Picture, from_file
 from parity.running import record
 
 
@@ -168,3 +171,12 @@ def test_a_dump_of_a_later_version_says_so(tmp_path: Path) -> None:
         file.writestr("manifest.json", '{"format": "stdc-parity dump", "version": 99}')
     with pytest.raises(DumpError, match="format 99"):
         Dump(path)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    for path in (tmp_path / "a.npz", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DumpError, match="is no regular file"):
+            Archive(path)
+        with pytest.raises(InputError, match="is no regular file"):
+            next(from_file(path, Picture((8, 8), (0, 0, 0), (1, 1, 1))))

@@ -16,13 +16,11 @@ import click
 
 from converters.errors import ConverterError, InputError, RefusedError, printable
 from converters.files import temporary_beside
-from converters.stopping import end_in_order
+from converters.stopping import code_of_end, end_in_order
 
 HOLDS, FALLS_SHORT, COULD_NOT = 0, 1, 2
 # Larger files are not looked into, and not replaced by a report.
 LARGEST_REPORT = 1 << 28
-# What a shell calls a command that was stopped by Ctrl-C.
-INTERRUPTED = 130
 # Which of the package's extras brings a module.
 EXTRA_OF = {
     "torch": "cpu,train",
@@ -111,11 +109,14 @@ def common_options(command: Command) -> Command:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End with Ctrl-C's exit code; click's own, 1, stands for what was checked and falls short."""
+    """End with a signal's exit code; click's own, 1, says that something checked falls short."""
     try:
         yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, Exception) as error:
+        code = code_of_end(error)
+        if code is None:
+            raise
+        sys.exit(code)
 
 
 @contextmanager

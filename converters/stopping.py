@@ -10,8 +10,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-#: What a shell calls a command that was asked to end.
-TERMINATED = 143
+#: What a shell calls a command that was asked to end, and one that Ctrl-C ended.
+TERMINATED, INTERRUPTED = 143, 130
 # This part of Paddle, as it is loaded, sets a handler of its own for SIGTERM. That one prints a
 # trace of C++ calls, leaves everything lying, and now and then waits for ever for a lock.
 SETS_ITS_OWN = "paddle.base"
@@ -22,15 +22,49 @@ def end_in_order() -> None:
 
     In the main thread alone, which is the one that hears signals.
     """
+    global _asked  # noqa: PLW0603 - a process has one such signal
     if threading.current_thread() is not threading.main_thread():
         return
+    _asked = False
     _hear()
     if SETS_ITS_OWN not in sys.modules and not any(isinstance(f, _After) for f in sys.meta_path):
         sys.meta_path.insert(0, _After())
 
 
+def code_of_end(error: BaseException) -> int | None:
+    """Exit code that a signal asked for; None where an error is not from a signal.
+
+    A library that is loaded when the signal comes may take it for an error of its own: Paddle's
+    says that it cannot be imported, and keeps the signal as the cause.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(cause, SystemExit) and cause.code == TERMINATED:
+            return TERMINATED
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def was_asked() -> bool:
+    """Whether SIGTERM came: Python passes over exceptions in callbacks of its own."""
+    return _asked
+
+
 def _hear() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    global _asked  # noqa: PLW0603 - a process has one such signal
+    _asked = True
+    sys.exit(TERMINATED)
+
+
+_asked = False
 
 
 class _After(MetaPathFinder):

@@ -13,7 +13,7 @@ from converters.command_line import (
     COULD_NOT,
     FALLS_SHORT,
     HOLDS,
-    INTERRUPTED,
+    interruptible,
     stop,
     write_json,
 )
@@ -37,13 +37,12 @@ def errors_as_exit_codes() -> Iterator[None]:
 
     end_in_order()
     try:
-        yield
+        with interruptible():
+            yield
     except RefusedError as error:
         stop(error, FALLS_SHORT)
     except (JobError, NetworkError, ConverterError, ValueError, OSError) as error:
         give_up(str(error))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - 1 must mean 'checked', never 'crashed'
         give_up(f"unexpected {type(error).__name__}: {error}")
 

@@ -13,12 +13,12 @@ import click
 
 from converters.command_line import (
     HOLDS,
-    INTERRUPTED,
     errors_as_exit_codes,
     show,
     write_json,
 )
 from converters.frameworks import require_recent
+from converters.stopping import INTERRUPTED
 from stdc_port.training.processor import use_wide_vectors
 from stdc_port.training.stops import StoppedError
 

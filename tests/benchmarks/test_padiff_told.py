@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = tmp_path / "benchmarks" / "padiff"
     package.mkdir(parents=True)
     (package / "run.py").write_text(FAKE)
-    import sys
-
+    for folder in (package, package.parent):  # before the real one, wherever that is found
+        (folder / "__init__.py").touch()
     monkeypatch.setattr(environment, "python", lambda: sys.executable)
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     return tmp_path

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from converters.stopping import code_of_end
+
 ASKED = """
 import os, signal, sys
 from converters.stopping import end_in_order
@@ -44,3 +46,46 @@ def test_without_it_paddle_hears_the_signal() -> None:
     )
     assert ended.returncode < 0
     assert "in order" not in ended.stdout
+
+
+def taken_for_its_own(signalled: BaseException) -> ImportError:
+    """What Paddle makes of a signal that comes while it is loaded."""
+    try:
+        try:
+            raise signalled
+        except BaseException as cause:
+            raise ImportError("initialization failed") from cause
+    except ImportError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("signalled", "code"),
+    [(KeyboardInterrupt(), 130), (SystemExit(143), 143), (ValueError("no file"), None)],
+)
+def test_a_signal_amid_an_import_is_told_from_an_import_that_fails(
+    signalled: BaseException, code: int | None
+) -> None:
+    assert code_of_end(taken_for_its_own(signalled)) == code
+    assert code_of_end(signalled) == code
+
+
+UNHEARD = """
+import os, signal, weakref
+from converters.stopping import end_in_order, was_asked
+end_in_order()
+class Kept: pass
+kept = Kept()
+watched = weakref.ref(kept, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+before = was_asked()
+del kept
+print(before, was_asked())
+"""
+
+
+def test_a_signal_that_python_passes_over_is_remembered() -> None:
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", UNHEARD], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "False True\n")
+    assert "SystemExit: 143" in ended.stderr

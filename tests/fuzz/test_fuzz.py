@@ -115,7 +115,8 @@ def linger(_: Path) -> None:
 def test_the_guard_sees(
     guard: Guard, path: Path, monkeypatch: pytest.MonkeyPatch, use: object, kind: str
 ) -> None:
-    monkeypatch.setattr(guarding, "SECONDS", 1)
+    # A busy machine takes its time for memory, too.
+    monkeypatch.setattr(guarding, "SECONDS", 1 if kind == "hang" else 60)
     assert guard(use, path, InputError).kind == kind  # type: ignore[arg-type]
 
 

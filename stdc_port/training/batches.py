@@ -1,7 +1,8 @@
 """Batches as a function of the iteration, prepared ahead by threads.
 
-Threads, not processes: decoders, resize and numpy let go of the interpreter, which is held for a
-tenth of a picture's time; and a forked worker would hang once torch has run in its parent.
+Threads, not processes: decoders, resize and numpy let go of the interpreter, which is held for
+about a tenth of a picture's time, as estimated from a profile; and a forked worker would hang once
+torch has run in its parent.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def test_all_ignored_is_zero_with_zero_gradients(theirs, ours):
     b = paddle.to_tensor(logits, stop_gradient=False)
     one, two = theirs.ohem(a, torch.from_numpy(labels)), ours.ohem(b, paddle.to_tensor(labels))
     one.backward(), two.backward()
-    assert float(one) == float(two) == 0
+    assert one.item() == two.item() == 0
     assert not a.grad.numpy().any()
     assert not b.grad.numpy().any()
 

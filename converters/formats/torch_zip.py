@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
@@ -38,7 +38,7 @@ def read(path: Path, data: memoryview) -> Any:
     Raises:
         InputError: the archive is broken, compressed or big-endian, or its pickle is refused.
     """
-    members = members_of(path)
+    members = members_of(path, data)
     root = root_folder(path, members)
     order = f"{root}/byteorder"
     if order in members and bytes(member_bytes(path, data, members, order)) != b"little":
@@ -65,7 +65,7 @@ def read(path: Path, data: memoryview) -> Any:
     return content
 
 
-def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
+def members_of(path: Path, data: memoryview) -> dict[str, zipfile.ZipInfo]:
     """Return the members of a zip file by name.
 
     Raises:
@@ -73,7 +73,7 @@ def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
             part of two members: readers would then differ in what they read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(cast("BinaryIO", data.obj)) as archive:
             found = sorted(archive.infolist(), key=lambda info: info.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise InputError(

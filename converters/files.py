@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from converters.errors import InputError
+from converters.moves import NEW, exchanged, move_all, take_back
 
 # Of a name's 255 bytes a temporary takes so many; the rest tells it from others.
 KEPT = 220
@@ -46,7 +47,8 @@ def check_target(path: Path, sources: tuple[Path, ...], *, force: bool) -> None:
 def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Yield a temporary file or folder beside the target; it is gone afterwards, whatever happens.
 
-    What killed processes left behind for the same target is removed first.
+    What killed processes left behind for the same target is removed first; what they had replaced
+    by half comes back.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -99,7 +101,7 @@ def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:
         if os.path.lexists(temporary):
             continue
         # Before it is made: a signal may come between any two steps.
-        held.callback(remove, temporary)
+        held.callback(discard, temporary)
         temporary.mkdir(0o700) if folder else temporary.touch(exist_ok=False)
         held.enter_context(locked(temporary, wait=True))
         # Before it was locked another process may have taken it for abandoned.
@@ -129,7 +131,7 @@ def remove_unheld(folder: Path, pattern: str = r"\..*\.[0-9a-f]{8}\.part") -> No
     for temporary in named_like(folder, pattern):
         with locked(temporary, wait=False) as ours, suppress(PermissionError):
             if ours:
-                remove(temporary)
+                discard(temporary)
 
 
 def named_like(folder: Path, pattern: str) -> list[Path]:
@@ -137,6 +139,12 @@ def named_like(folder: Path, pattern: str) -> list[Path]:
     with suppress(PermissionError):
         return sorted(one for one in folder.iterdir() if re.fullmatch(pattern, one.name))
     return []
+
+
+def discard(temporary: Path) -> None:
+    """Remove a temporary file or folder; what it took the place of only by half comes back."""
+    take_back(temporary)
+    remove(temporary)
 
 
 def remove(path: Path) -> None:
@@ -192,36 +200,28 @@ def put_in_place(
         InputError: it is there without ``force``; it may have come since the work began.
         OSError: a file could not be moved.
     """
-    folder, old = stage.parent, stage / "old"
-    with locked(folder, wait=True), ExitStack() as undo:
+    folder = stage.parent
+    with locked(folder, wait=True):
         there = [path for path in replaced if os.path.lexists(path)]
         for path in there:
             check_target(path, (), force=force)
-        old.mkdir()
-        for number, path in enumerate(there):
-            if [path.name] != list(names):
-                move(path, old / str(number), undo)
-        for name in names:
-            move(stage / "new" / name, folder / name, undo)
-        undo.pop_all()
+        if len(names) == 1 and {path.name for path in there} <= set(names):
+            (stage / NEW / names[0]).replace(folder / names[0])
+        else:
+            move_all(stage, names, there)
 
 
 def put_folder_in_place(stage: Path, folder: Path) -> None:
-    """Give a finished folder its name; never lies there a part of what it takes the place of.
+    """Give a finished folder its name, in one step where the system can exchange two names.
 
     Args:
-        stage: a temporary folder beside it, which holds it as ``new``, and then what it replaced.
+        stage: a temporary folder beside it, in whose folder ``new`` it lies under its name.
         folder: the name.
 
     Raises:
-        OSError: it could not be moved.
+        OSError: it could not be moved; what lay there lies there again.
     """
-    if folder.exists():
-        folder.replace(stage / "old")
-    (stage / "new").replace(folder)
-
-
-def move(path: Path, to: Path, undo: ExitStack) -> None:
-    """Move a file; ``undo`` moves it back."""
-    path.replace(to)
-    undo.callback(to.replace, path)
+    with locked(stage.parent, wait=True):
+        there = os.path.lexists(folder)
+        if not (there and exchanged(stage / NEW / folder.name, folder)):
+            move_all(stage, [folder.name], [folder] if there else [])

@@ -20,6 +20,7 @@ from converters.formats.sharding import (
     shards_beside,
 )
 from converters.formats.writers import Writer
+from converters.moves import NEW
 from converters.report import FileFacts
 
 # Bytes that are gathered before they go to the file. From 2 MiB on Linux takes huge pages for them,
@@ -96,7 +97,7 @@ class Output:
 
     def write(self, stage: Path) -> Written:
         """Write all files into a temporary folder, one after the other, the leading one last."""
-        folder = stage / "new"
+        folder = stage / NEW
         folder.mkdir()
         files: dict[str, InWork] = {}
         for name, part in self.parts.items():

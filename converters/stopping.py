@@ -1,32 +1,40 @@
-"""A command that is asked to end (SIGTERM) does so in order: its temporary files are removed."""
+"""A command that is asked to end (SIGTERM, Ctrl-C) does so in order: its temporary files go."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 #: What a shell calls a command that was asked to end, and one that Ctrl-C ended.
 TERMINATED, INTERRUPTED = 143, 130
 # This part of Paddle, as it is loaded, sets a handler of its own for SIGTERM. That one prints a
 # trace of C++ calls, leaves everything lying, and now and then waits for ever for a lock.
 SETS_ITS_OWN = "paddle.base"
+# Seconds after which a signal comes again that Python passed over.
+AGAIN = 0.02
 
 
 def end_in_order() -> None:
     """Let SIGTERM end the command by an exception, also once Paddle has been loaded.
 
-    In the main thread alone, which is the one that hears signals.
+    And let no signal be lost: Python passes over an exception, and so over SIGTERM and Ctrl-C,
+    where nobody can catch it, in a finalizer or the callback of a weak reference. In the main
+    thread alone, which is the one that hears signals.
     """
-    global _asked  # noqa: PLW0603 - a process has one such signal
     if threading.current_thread() is not threading.main_thread():
         return
-    _asked = False
     _hear()
+    if not isinstance(sys.unraisablehook, _Again):
+        sys.unraisablehook = _Again(sys.unraisablehook)
     if SETS_ITS_OWN not in sys.modules and not any(isinstance(f, _After) for f in sys.meta_path):
         sys.meta_path.insert(0, _After())
 
@@ -49,22 +57,34 @@ def code_of_end(error: BaseException) -> int | None:
     return None
 
 
-def was_asked() -> bool:
-    """Whether SIGTERM came: Python passes over exceptions in callbacks of its own."""
-    return _asked
-
-
 def _hear() -> None:
     signal.signal(signal.SIGTERM, _end)
 
 
 def _end(*_: object) -> None:
-    global _asked  # noqa: PLW0603 - a process has one such signal
-    _asked = True
     sys.exit(TERMINATED)
 
 
-_asked = False
+def _come_again(number: int) -> None:
+    # Not at once: an exception in the hook for what is passed over is passed over, too.
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+
+class _Again:
+    """Hears what Python passes over, and sends the signal again that was among it."""
+
+    def __init__(self, others: Callable[[UnraisableHookArgs], object]) -> None:
+        self._others = others
+
+    def __call__(self, passed_over: UnraisableHookArgs) -> None:
+        error = passed_over.exc_value
+        code = error and code_of_end(error)
+        if code is None:
+            self._others(passed_over)
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            _come_again(signal.SIGINT if code == INTERRUPTED else signal.SIGTERM)
+        # What else goes wrong while a signal ends the command needs no word.
 
 
 class _After(MetaPathFinder):
@@ -83,8 +103,13 @@ class _After(MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_and_hear(module: ModuleType) -> None:
-            load(module)
-            _hear()
+            # A signal amid it comes after it: Paddle would say that it cannot be imported.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+            try:
+                load(module)
+            finally:
+                _hear()
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
         spec.loader.exec_module = load_and_hear  # type: ignore[method-assign]
         return spec

@@ -1,11 +1,35 @@
-"""What all tests have: pytest's own fixture for testing plugins, and one way of rounding.
+"""What all tests have: pytest's own fixture for testing plugins, a browser, one way of rounding.
 
 Commands tell Paddle's library what the processor can do, in the environment, which their children
 inherit. A process that has multiplied before does not hear of it and rounds otherwise; so a test
 that compares a training here with one in a child needs it said before anything else.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
 from stdc_port.training.processor import use_wide_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from browser import Browser
 
 pytest_plugins = ["pytester"]
 use_wide_vectors()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start one browser for a module's pages."""
+    from browser import Browser, programs
+
+    found = programs()
+    if found is None:
+        pytest.skip("no browser: install chromium and chromium-driver to try the pages in one")
+    browser = Browser(*found)
+    yield browser
+    browser.driver.quit()

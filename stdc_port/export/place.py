@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from converters import InputError
+from converters.files import put_folder_in_place
+from converters.moves import NEW
 from stdc_port.export.folding import Reduction
 from stdc_port.export.formats import FORMATS, Exported
 
@@ -35,16 +37,15 @@ def put(stage: Path, output: Path, content: Mapping[str, Any]) -> None:
     """Give a finished export its name; what had it goes as a whole.
 
     Args:
-        stage: the folder that holds the files, in a temporary one.
+        stage: a temporary folder, in whose folder ``new`` the export lies.
         output: its name.
         content: what the note says, beside the digest of each file.
     """
-    digests = {path.name: _digest(path) for path in sorted(stage.iterdir())}
+    made = stage / NEW / output.name
+    digests = {path.name: _digest(path) for path in sorted(made.iterdir())}
     note = json.dumps({**content, "digests": digests}, indent=1)
-    (stage / NOTE).write_text(note + "\n", encoding="utf-8")
-    if output.exists():
-        output.rename(stage.with_name("before"))  # removed with the temporary folder
-    stage.rename(output)
+    (made / NOTE).write_text(note + "\n", encoding="utf-8")
+    put_folder_in_place(stage, output)
 
 
 def read_export(folder: Path) -> tuple[Exported, list[str]]:

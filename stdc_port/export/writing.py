@@ -12,6 +12,7 @@ from PIL import Image
 
 from converters import InputError
 from converters.files import temporary_beside
+from converters.moves import NEW
 from stdc_port.export.compare import Export, compare
 from stdc_port.export.folding import Reduction
 from stdc_port.export.formats import FORMATS, Exported, possible
@@ -85,10 +86,10 @@ def export(
     trained = eager(network, threads=1)
     wanted = [trained(image) for image in images]
     small = reduced(network, reduction)
-    with temporary_beside(output, folder=True) as locked:
-        stage = locked / "new"  # what is written there locks its folder, too
-        stage.mkdir()
-        exported = Exported(stage, model, reduction, variant)
+    with temporary_beside(output, folder=True) as stage:
+        made = stage / NEW / output.name
+        made.mkdir(parents=True)
+        exported = Exported(made, model, reduction, variant)
         rows = []
         for name in (name for name in formats if name not in left):
             FORMATS[name].write(exported, network, small)

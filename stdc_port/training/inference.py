@@ -15,6 +15,7 @@ from PIL import Image
 from converters import InputError, RefusedError, read_checkpoint
 from stdc_port.paddle_nets import build
 from stdc_port.training.augmentation import Normalisation
+from stdc_port.training.nonfinite import refuse_weights
 
 Scales = float | Sequence[float]
 
@@ -29,7 +30,8 @@ def load_network(path: Path, model: str, variant: str = "authors") -> Any:
 
     Raises:
         InputError: the file cannot be read or is in another framework's layout.
-        RefusedError: its keys or shapes are not the network's; all of them are listed.
+        RefusedError: its keys or shapes are not the network's, or its values no numbers; all of
+            them are listed.
     """
     network: Any = build(f"{model}-seg", variant=variant)
     state = network.state_dict()
@@ -45,8 +47,10 @@ def load_network(path: Path, model: str, variant: str = "authors") -> Any:
     ]
     if problems:
         raise RefusedError(f"{path}: is no {model}-seg network", problems)
-    for key, tensor in checkpoint.items():
-        state[key].set_value(tensor.load())
+    arrays = {key: tensor.load() for key, tensor in checkpoint.items()}
+    refuse_weights(path, arrays)
+    for key, array in arrays.items():
+        state[key].set_value(array)
     network.eval()
     return network
 

@@ -15,6 +15,7 @@ from converters.convert import plan_file
 from converters.state_dict import converted_arrays
 from stdc_port.spec import VARIANTS, Variant
 from stdc_port.training.augmentation import IMAGENET, Normalisation
+from stdc_port.training.nonfinite import refuse_weights
 
 _CLASSES = re.compile(r"conv_out(16|32)?\.conv_out\.(weight|bias)")
 _CLASSIFIER_HEAD = re.compile(r"(conv_last|fc|bn|linear)\.")
@@ -151,7 +152,7 @@ def initialise(
     Raises:
         InputError: the file cannot be read.
         RefusedError: as `plan_initialisation`; or the file's variant computes something else than
-            the network's, or wants other colours.
+            the network's, or wants other colours; or its values are no numbers.
     """
     state = network.state_dict()
     if path is None:
@@ -160,6 +161,7 @@ def initialise(
     refuse_variant(source, variant, normalisation)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     report, pairs = plan_initialisation(source, shapes)
+    refuse_weights(path, {key: source.arrays[key] for key in pairs.values()})
     for place, key in pairs.items():
         state[place].set_value(np.asarray(source.arrays[key], np.float32))
     return report

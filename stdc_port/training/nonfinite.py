@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from converters.errors import InputError
+from converters.errors import InputError, RefusedError
 from stdc_port.spec import LossParts
 from stdc_port.training.batches import Batch
 from stdc_port.training.state import network_arrays, save_weights, write_whole
@@ -17,6 +17,30 @@ from stdc_port.training.state import network_arrays, save_weights, write_whole
 
 class NotFiniteError(InputError):
     """The loss, a gradient or a weight became NaN or infinite; the run stopped there."""
+
+
+def refuse_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse weights of a file that are not finite.
+
+    Paddle's ReLU makes 0 of NaN (docs/traps.md, 40): a network with such weights gives logits that
+    are finite, and mean nothing.
+
+    Args:
+        path: of the file.
+        arrays: what a network would take from it, by key.
+
+    Raises:
+        RefusedError: all such tensors are listed.
+    """
+    problems = [
+        f"{key}: {count} of {array.size} values are NaN or infinite"
+        for key, array in arrays.items()
+        if (count := array.size - int(np.isfinite(array).sum()))
+    ]
+    if problems:
+        raise RefusedError(
+            f"{path}: holds weights that are no numbers; train or save it anew", problems
+        )
 
 
 def refuse_loss(network: Any, batch: Batch, losses: LossParts) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from converters.stopping import was_asked
 from stdc_port.training.parallel import ALONE, Processes
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -58,7 +57,6 @@ class StopRequest:
 def stop_request(processes: Processes = ALONE) -> Iterator[StopRequest]:
     """Note SIGTERM and SIGINT instead of being ended by them; in the main thread alone."""
     request = StopRequest(processes)
-    request.number = int(signal.SIGTERM) if was_asked() else None
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

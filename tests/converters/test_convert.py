@@ -1,25 +1,15 @@
-"""Whole conversions of files: what is written, that it loads, and what is refused."""
+"""Whole conversions of files: what is written, that it loads, and the way back."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
-import safetensors.numpy
 import torch
 from samples import bits, trained
 
-from converters import (
-    ConverterError,
-    InputError,
-    RefusedError,
-    convert_file,
-    read_checkpoint,
-)
-from converters.formats import pdparams
-from converters.formats.writers import BY_SUFFIX
+from converters import InputError, convert_file, read_checkpoint
 from stdc_port import paddle_nets, torch_nets
 
 ARCHS = {"stdc1": 11, "stdc1-seg": 5}
@@ -217,97 +207,7 @@ def test_a_converted_classifier_comes_back(states, converted, tmp_path):
             assert bits(value) == bits(states["stdc1"][key]), key
 
 
-# Refusals: nothing is written, nothing is left.
-
-
-def left_over(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def test_all_problems_at_once_and_nothing_written(states, tmp_path):
-    state = dict(states["stdc1"])
-    del state["conv_last.conv.weight"]
-    state["fc.weight"] = state["fc.weight"][:5]
-    state["head.weight"] = torch.ones(2)
-    alias = "x4.0.1.conv.weight"
-    state[alias] = state[alias] + 1
-    torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(RefusedError) as caught:
-        convert_file(tmp_path / "a.pth")
-    for what in ("conv_last.conv.weight", "fc.weight", "head.weight", alias):
-        assert sum(repr(what) in problem for problem in caught.value.problems) == 1
-    assert len(caught.value.problems) == 4
-    assert left_over(tmp_path) == {"a.pth"}
-    report = convert_file(tmp_path / "a.pth", strict=False)
-    assert len(report.problems) == 4
-    assert "conv_last.conv.weight" not in read_checkpoint(tmp_path / "a.pdparams")
-
-
-def test_an_existing_target_stays_without_force(files, tmp_path):
-    target = tmp_path / "a.pdparams"
-    target.write_text("mine")
-    with pytest.raises(InputError, match="exists already; --force replaces it"):
-        convert_file(files["stdc1"], target)
-    assert target.read_text() == "mine"
-    convert_file(files["stdc1"], target, force=True)
-    assert read_checkpoint(target).format == "pdparams"
-    assert left_over(tmp_path) == {"a.pdparams"}
-
-
-@pytest.mark.parametrize("link", [False, True])
-def test_the_source_is_never_the_target(states, tmp_path, link):
-    source = tmp_path / "a.pdparams"
-    torch.save(states["stdc1"], source)
-    target = source
-    if link:
-        target = tmp_path / "b.pdparams"
-        target.symlink_to(source)
-    before = source.read_bytes()
-    with pytest.raises(InputError, match="source and target are the same file"):
-        convert_file(source, target, force=True)
-    assert source.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("a.onnx", "unknown suffix '.onnx'"),
-        ("a.pth", "does not fit --to paddle; use .pdparams"),
-        ("no/a.pdparams", "there is no folder"),
-    ],
-)
-def test_targets_that_cannot_be(files, tmp_path, target, message):
-    with pytest.raises(InputError, match=message):
-        convert_file(files["stdc1"], tmp_path / target)
-    assert left_over(tmp_path) == set()
-
-
-def test_a_folder_that_cannot_be_written_to(files):
-    with pytest.raises(InputError, match=r"/proc/a\.pdparams: cannot be written"):
-        convert_file(files["stdc1"], "/proc/a.pdparams")
-
-
-def test_a_disk_that_fills_up(files, tmp_path, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    (tmp_path / "a.pdparams").write_text("old")
-    with pytest.raises(InputError, match=r"not written .No space left on device"):
-        convert_file(files["stdc1"], tmp_path / "a.pdparams", force=True)
-    assert (tmp_path / "a.pdparams").read_text() == "old"
-    assert left_over(tmp_path) == {"a.pdparams"}
-
-
-def test_a_file_that_was_not_written_as_planned(files, tmp_path, monkeypatch):
-    def damaged(file, content):
-        zeros = replace(content, tensors=lambda: (each * 0 for each in content.tensors()))
-        pdparams.write(file, zeros)
-
-    monkeypatch.setitem(BY_SUFFIX, ".pdparams", replace(BY_SUFFIX[".pdparams"], write=damaged))
-    with pytest.raises(ConverterError, match="was not written as planned"):
-        convert_file(files["stdc1"], tmp_path / "a.pdparams")
-    assert left_over(tmp_path) == set()
+# Other ways to ask, other networks.
 
 
 def test_a_dry_run_writes_nothing(files, converted, tmp_path):
@@ -317,16 +217,7 @@ def test_a_dry_run_writes_nothing(files, converted, tmp_path):
     assert report.entries == converted["stdc1"].entries
     assert report.source == converted["stdc1"].source
     assert report.target.sha256 == ""
-    assert left_over(tmp_path) == set()
-
-
-def test_damage_inside_a_zip_is_noticed_before_anything_is_left(files, tmp_path):
-    content = bytearray(files["stdc1"].read_bytes())
-    content[len(content) // 2] ^= 0x10
-    (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(InputError, match="its checksum promises; the file is damaged"):
-        convert_file(tmp_path / "a.pth")
-    assert left_over(tmp_path) == {"a.pth"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_zip_without_checksums_is_read(tmp_path):
@@ -337,29 +228,6 @@ def test_a_zip_without_checksums_is_read(tmp_path):
     finally:
         torch.serialization.set_crc32_options(before)
     assert read_checkpoint(tmp_path / "a.pth")["w"].load().tolist() == [0, 1, 2, 3, 4]
-
-
-def test_a_type_that_paddle_lacks_is_an_input_error(states, tmp_path):
-    key = "conv_last.conv.weight"
-    state = dict(states["stdc1"])
-    state[key] = state[key].to(torch.float8_e4m3fn)
-    torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(InputError, match=r"cannot hold .*float8_e4m3fn"):
-        convert_file(tmp_path / "a.pth")
-    assert left_over(tmp_path) == {"a.pth"}
-
-
-def test_paddles_safetensors_that_do_not_say_so_are_not_transposed_silently(tmp_path):
-    """Without metadata they pass for torch's; the lengths of the biases contradict."""
-    network = paddle.nn.Sequential(paddle.nn.Linear(4, 6), paddle.nn.Linear(6, 6))
-    arrays = {key: np.asarray(value.numpy()) for key, value in network.state_dict().items()}
-    safetensors.numpy.save_file(arrays, tmp_path / "a.safetensors")
-    with pytest.raises(RefusedError, match="if the file is Paddle's, say --to torch") as caught:
-        convert_file(tmp_path / "a.safetensors")
-    assert len(caught.value.problems) == 2
-    convert_file(tmp_path / "a.safetensors", tmp_path / "a.pth", to="torch")
-    found = torch.load(tmp_path / "a.pth")
-    assert bits(found["1.weight"]) == bits(arrays["1.weight"].T)
 
 
 def test_another_network_with_stdcs_first_names_is_any_other(tmp_path):
@@ -388,9 +256,3 @@ def test_a_generic_network_keeps_its_names(states, tmp_path):
     assert {key for key in targets if key.endswith("weight")} == {
         f"net.{key}" for key in named if key.endswith("weight")
     }
-
-
-def test_a_value_beyond_the_targets_type_names_the_file(tmp_path):
-    torch.save({"w.weight": torch.full((1, 1, 1, 1), 1e6)}, tmp_path / "a.pth")
-    with pytest.raises(RefusedError, match=r"^\S+a\.pth: not converted, 1 problem"):
-        convert_file(tmp_path / "a.pth", dtype="float16")

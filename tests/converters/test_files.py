@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 from samples import bits
 
-from converters import InputError, convert_file, files, read_checkpoint
+from converters import InputError, convert_file, read_checkpoint
 from converters.cli import main
 from converters.files import check_target, locked, put_in_place, scratch_folder, temporary_beside
 
@@ -214,14 +214,14 @@ def test_two_at_once_end_with_the_files_of_one(sources, tmp_path, shards):
 
 
 def test_names_are_given_while_the_folder_is_locked(sources, tmp_path, monkeypatch):
-    move, free = files.move, []
+    replace, free = Path.replace, []
 
     def watched(*arguments):
         with locked(tmp_path, wait=False) as ours:
             free.append(ours)
-        move(*arguments)
+        replace(*arguments)
 
-    monkeypatch.setattr(files, "move", watched)
+    monkeypatch.setattr(Path, "replace", watched)
     convert_file(sources[0], tmp_path / "m.pdparams", max_shard_size="2kB")
     assert free == [False] * 5
     with locked(tmp_path, wait=False) as ours:

@@ -23,27 +23,26 @@ finally:
 """
 
 
-@pytest.mark.parametrize("loaded", [(), ("paddle",)])
-def test_it_ends_in_order_after_paddle_was_loaded_too(loaded: tuple[str, ...]) -> None:
-    """Paddle's own handler prints a trace, and leaves everything lying."""
-    ended = subprocess.run(  # noqa: S603
-        [sys.executable, "-W", "ignore", "-c", ASKED, *loaded],
+def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "ignore", "-c", code, *words],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("loaded", [(), ("paddle",)])
+def test_it_ends_in_order_after_paddle_was_loaded_too(loaded: tuple[str, ...]) -> None:
+    """Paddle's own handler prints a trace, and leaves everything lying."""
+    ended = run(ASKED, *loaded)
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
 
 
 def test_without_it_paddle_hears_the_signal() -> None:
     """The reason for it; once this fails, it may go."""
     code = ASKED.replace("end_in_order()\n", "").replace("import end_in_order", "import *")
-    ended = subprocess.run(  # noqa: S603
-        [sys.executable, "-W", "ignore", "-c", code, "paddle"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run(code, "paddle")
     assert ended.returncode < 0
     assert "in order" not in ended.stdout
 
@@ -70,22 +69,92 @@ def test_a_signal_amid_an_import_is_told_from_an_import_that_fails(
     assert code_of_end(signalled) == code
 
 
-UNHEARD = """
-import os, signal, weakref
-from converters.stopping import end_in_order, was_asked
+PASSED_OVER = """
+import os, signal, sys, time, weakref
+from converters.stopping import end_in_order
 end_in_order()
 class Kept: pass
 kept = Kept()
-watched = weakref.ref(kept, lambda _: os.kill(os.getpid(), signal.SIGTERM))
-before = was_asked()
-del kept
-print(before, was_asked())
+number = getattr(signal, sys.argv[1])
+watched = weakref.ref(kept, lambda _: os.kill(os.getpid(), number))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    del kept
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("Ctrl-C")
+finally:
+    print("in order")
 """
 
 
-def test_a_signal_that_python_passes_over_is_remembered() -> None:
-    ended = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", UNHEARD], capture_output=True, text=True, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (0, "False True\n")
-    assert "SystemExit: 143" in ended.stderr
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("SIGTERM", 143, ""), ("SIGINT", 0, "Ctrl-C\n")]
+)
+def test_a_signal_that_python_passes_over_comes_again(name: str, code: int, said: str) -> None:
+    ended = run(PASSED_OVER, name)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, f"{said}in order\n", "")
+
+
+def test_without_it_python_passes_over_the_signal() -> None:
+    """The reason for it."""
+    code = PASSED_OVER.replace("end_in_order()\n", "").replace("import end_in_order", "import *")
+    ended = run(code.replace("sleep(60)", "sleep(0)"), "SIGINT")
+    assert (ended.returncode, ended.stdout) == (0, "in order\n")
+    assert "Exception ignored in" in ended.stderr
+
+
+def test_other_errors_that_python_passes_over_are_told_as_ever() -> None:
+    code = PASSED_OVER.replace("os.kill(os.getpid(), number)", "1 / 0").replace("(60)", "(0)")
+    assert "ZeroDivisionError" in run(code, "SIGINT").stderr
+
+
+ENDING = """
+import os, signal, sys
+from converters.stopping import end_in_order
+end_in_order()
+class Half:
+    def __del__(self): raise ValueError("half written")
+def work():
+    half = Half()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        del half
+        for _ in range(10**6): pass
+        print("in order")
+work()
+"""
+
+
+def test_what_goes_wrong_while_a_signal_ends_the_command_needs_no_word() -> None:
+    ended = run(ENDING)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
+
+
+AMID = """
+import os, signal, sys
+from converters.stopping import end_in_order
+signal.signal(signal.SIGINT, signal.default_int_handler)
+end_in_order()
+number = getattr(signal, sys.argv[1])
+def hit(event, arguments):
+    if event == "import" and arguments[0] == "paddle.base.core":
+        os.kill(os.getpid(), number)
+sys.addaudithook(hit)
+try:
+    import paddle
+except KeyboardInterrupt:
+    print("Ctrl-C")
+finally:
+    print("paddle.base.core" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("SIGTERM", 143, ""), ("SIGINT", 0, "Ctrl-C\n")]
+)
+def test_a_signal_while_paddle_is_loaded_comes_after_it(name: str, code: int, said: str) -> None:
+    """Amid it, Paddle says that it cannot be imported, or never ends."""
+    ended = run(AMID, name)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, f"{said}True\n", "")

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from browser import EVERY_LOOK, Browser
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/parity/report"))
-from browser import CONTRAST, Browser, programs  # noqa: E402 - shared with the report
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PAGES = ("index.html", "tour/index.html", "formats/index.html", "port-your-own-network/index.html")
 
 
@@ -27,26 +20,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = programs()
-    if found is None:
-        pytest.skip("no browser: install chromium and chromium-driver to try the site in one")
-    browser = Browser(*found)
-    yield browser
-    browser.driver.quit()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@EVERY_LOOK
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_whole_readable_and_asks_for_nothing(
     browser: Browser, site: Path, page: str, width: int, scheme: str
 ) -> None:
     browser.open(site / page, width, scheme)
-    assert browser.ask("return document.documentElement.scrollWidth") <= width
-    assert browser.ask(CONTRAST) == []
-    assert [url for url in browser.requested() if not url.startswith(("file:", "data:"))] == []
+    assert browser.faults() == []
 
 
 def test_the_menu_opens_by_keyboard(browser: Browser, site: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from converters.files import put_folder_in_place, temporary_beside
+from converters.moves import NEW
 from stdc_port.training.scenes.street import draw_scene
 
 MARKER = "generated.json"
@@ -63,7 +64,7 @@ def write_scenes(
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with temporary_beside(folder, folder=True) as stage:
-        temporary = stage / "new"
+        temporary = stage / NEW / folder.name
         for split, first, count in (
             ("train", 0, scenes.train),
             ("val", scenes.train, scenes.val),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from converters import InputError, RefusedError, convert_file, convert_state_dic
 from stdc_port import torch_nets
 from stdc_port.paddle_nets import build
 from stdc_port.training.augmentation import Normalisation
+from stdc_port.training.inference import load_network
 from stdc_port.training.initialise import initialise
 from stdc_port.training.state import network_arrays
 
@@ -163,3 +166,25 @@ def test_another_number_of_classes_is_told(tmp_path: Path) -> None:
     after = network_arrays(network)
     assert all(np.array_equal(after[key], before[key]) for key in heads)
     assert np.array_equal(after["conv_out.conv.conv.weight"], arrays["conv_out.conv.conv.weight"])
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize(
+    "read",
+    [lambda path: initialise(build("stdc1-seg"), path), lambda path: load_network(path, "stdc1")],
+    ids=["to train", "to look"],
+)
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, value: float, read: Callable[[Path], Any]
+) -> None:
+    """Paddle's ReLU hides them: the logits of such a network are finite."""
+    network = build("stdc1-seg")
+    arrays = _seeded(network)
+    arrays["cp.backbone.features.0.conv.weight"][0, 1, 2, 2] = value
+    network.set_state_dict(arrays)
+    path = tmp_path / "seg.pdparams"
+    paddle.save(network.state_dict(), str(path))
+    problem = r"features\.0\.conv\.weight: 1 of 864 values are NaN or infinite"
+    with pytest.raises(RefusedError, match="are no numbers") as refused:
+        read(path)
+    assert re.search(problem, "\n".join(refused.value.problems))

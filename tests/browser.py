@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: Widths and colour schemes in which every page is looked at.
+EVERY_LOOK = pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
 # The sandbox does not start for root, which is who runs CI.
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
@@ -88,6 +93,15 @@ class Browser:
             for event in events
             if event["method"] == "Network.requestWillBeSent"
         ]
+
+    def faults(self) -> list[str]:
+        """Give what no opened page may have: overflow, weak contrast, requests elsewhere."""
+        overflow = self.ask(
+            "const root = document.documentElement; return root.scrollWidth - root.clientWidth"
+        )
+        elsewhere = [url for url in self.requested() if not url.startswith(("file:", "data:"))]
+        wider = [f"{overflow} pixels wider than the window"] if overflow > 0 else []
+        return [*wider, *self.ask(CONTRAST), *elsewhere]
 
     def ask(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page and give what it returns."""

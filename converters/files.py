@@ -51,8 +51,11 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     by half comes back.
 
     Raises:
-        InputError: the folder cannot be written to, or the disk is full.
+        InputError: the folder cannot be written to, or the disk is full; or the path ends in no
+            name, as ``.`` does, so that nothing can take its place.
     """
+    if path.name in ("", ".."):
+        raise InputError(f"{path}: has no name here; name it from outside: {path.absolute()}")
     with ExitStack() as held:
         try:
             remove_abandoned(path)

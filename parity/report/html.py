@@ -1,23 +1,21 @@
 """A parity result as one HTML file: the JSON report, and a page that shows it.
 
-The page's parts lie in `page/`. What a network's author chose, layer names say, enters as JSON
-data that the page turns into text nodes; nothing of it is ever read as markup. The file needs no
-network: its content security policy forbids every request, and allows this very style and script
-alone.
+The page's parts lie in `page/`, what all pages have in `converters.page`. What a network's author
+chose, layer names say, enters as JSON data that the page turns into text nodes; nothing of it is
+ever read as markup. The file needs no network: its content security policy forbids every request,
+and allows this very style and script alone.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import math
-from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from converters.files import temporary_beside
+from converters.page import html_page, page_part
 from parity.precision import TOLERANCE_STEP, State
 from parity.report.json_report import as_json
 from parity.report.terminal import as_text
@@ -48,18 +46,17 @@ def as_html(result: ParityResult, title: str = "") -> str:
         result: What the check found.
         title: What was compared.
     """
-    style = _part("report.css")
-    # A scope of its own and strict mode for all parts together.
-    script = '"use strict";\n{\n' + "\n".join(_part(name) for name in SCRIPTS) + "}\n"
-    return Template(_part("page.html")).substitute(
-        title=html.escape(f"Parity: {title}" if title else "Parity report"),
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
+    body = Template(_part("report.html")).substitute(
         # Shown where scripts are switched off.
         text=html.escape(as_text(result)),
         data=_data(_page_data(result, title)),
+    )
+    return html_page(
+        f"Parity: {title}" if title else "Parity report",
+        body,
+        style=_part("report.css"),
+        # A scope of its own and strict mode for all parts together.
+        script='"use strict";\n{\n' + "\n".join(map(_part, SCRIPTS)) + "}\n",
     )
 
 
@@ -104,11 +101,7 @@ def _most(errors: Iterable[float | None]) -> float | None:
 
 
 def _part(name: str) -> str:
-    return resources.files("parity.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return page_part("parity.report", "page", name)
 
 
 def _data(content: object) -> str:

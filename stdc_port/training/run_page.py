@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from converters.files import write_text
+from converters.page import html_page, page_part
 from stdc_port.training.curves import PANELS, Lines, Panel
 from stdc_port.training.metrics import Evaluation
 from stdc_port.training.recipe import Recipe
@@ -43,16 +43,17 @@ def write_page(folder: Path, recipe: Recipe, result: Evaluation) -> Path:
         f"{result.images} images at scale {views}, pixel accuracy {_percent(result.accuracy)}, "
         f"after {recipe.train.iterations} iterations of {recipe.train.batch_size} pictures"
     )
-    text = Template(_part(PAGE)).substitute(
-        title=escape(f"{recipe.model}-seg, {recipe.name}"),
-        style=_part("run.css"),
+    title = f"{recipe.model}-seg, {recipe.name}"
+    body = Template(_part("run.html")).substitute(
+        title=escape(title),
         miou=_percent(result.miou),
         sentence=escape(sentence),
-        curves="".join(f"<figure>{_svg(panel, lines)}</figure>" for panel in PANELS),
+        curves="".join(f'<figure class="card">{_svg(panel, lines)}</figure>' for panel in PANELS),
         classes=_classes(result),
         remarks=_remarks([line["remark"] for line in lines if "remark" in line]),
         recipe=escape(json.dumps(recipe.to_json(), indent=1)),
     )
+    text = html_page(title, body, style=_part("run.css"), inline_styles=True)
     write_text(folder / PAGE, text)
     return folder / PAGE
 
@@ -90,14 +91,14 @@ def _classes(result: Evaluation) -> str:
     shown = zip(result.names, result.iou, result.present, strict=True)
     rows = [_class(escape(name), float(value)) for name, value, here in shown if here]
     absent = f"<p>Absent from the set, in no mean: {escape(', '.join(result.absent))}.</p>"
-    head = '<thead><tr><th>class</th><th class="figure">IoU %</th><th></th></tr></thead>'
+    head = '<thead><tr><th>class</th><th class="number">IoU %</th><th></th></tr></thead>'
     table = f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-    return table + (absent if result.absent else "")
+    return f'<div class="scroll classes">{table}</div>' + (absent if result.absent else "")
 
 
 def _class(name: str, iou: float) -> str:
     bar = f'<meter min="0" max="1" value="{iou:.4f}" aria-label="{name}"></meter>'
-    return f'<tr><td>{name}</td><td class="figure">{100 * iou:.2f}</td><td>{bar}</td></tr>'
+    return f'<tr><td>{name}</td><td class="number figure">{100 * iou:.2f}</td><td>{bar}</td></tr>'
 
 
 def _remarks(texts: Sequence[str]) -> str:
@@ -113,4 +114,4 @@ def _percent(share: float) -> str:
 
 
 def _part(name: str) -> str:
-    return resources.files("stdc_port.training").joinpath("page", name).read_text(encoding="utf-8")
+    return page_part("stdc_port.training", "page", name)

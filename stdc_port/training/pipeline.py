@@ -19,7 +19,7 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
-from converters.files import write_text
+from converters.files import made_folder, write_text
 from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
@@ -118,7 +118,7 @@ def run_pipeline(
             find_pairs(data, split)
     if weights is not None:
         read_checkpoint(weights)
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     generated = data is None or weights is None
     data, weights, converted = _made(output, data, weights, console, quiet=quiet)
     console.print("[bold]5. fine-tuning[/] in Paddle")
@@ -168,7 +168,7 @@ def prepare(
         The Cityscapes folder and the converted file. What is made has been proven by parity.
     """
     require_alone("this command")
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     console = Console(stderr=True, quiet=quiet)
     if converted is not None:
         return data or _scenes(output, console, quiet=quiet), converted
@@ -193,7 +193,7 @@ def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path)
         raise InputError(
             f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_text(note, text)
 
 
@@ -292,7 +292,7 @@ def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> 
     state = checkpoints.newest().state if same else None
     if state is not None and not differences(state.recipe, recipe):
         return True
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     checkpoints.clear()
     write_text(note, text)
     return False

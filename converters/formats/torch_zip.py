@@ -21,6 +21,7 @@ from converters.formats.torch_pickle import state_dict_pickle
 NAME = "torch-zip"
 REMARK = "stdc_convert.json"
 ROOT = "archive"
+WRITER = "torch.save"
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 # Of a member's flags, and of its attributes: what is marked as a folder torch takes to be empty,
 # and gives the tensor whatever lies in memory (2.13).
@@ -65,8 +66,12 @@ def read(path: Path, data: memoryview) -> Any:
     return content
 
 
-def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
+def members_of(path: Path, writer: str = WRITER) -> dict[str, zipfile.ZipInfo]:
     """Return the members of a zip file by name.
+
+    Args:
+        path: the file.
+        writer: what writes files of this kind, for messages.
 
     Raises:
         InputError: its table of contents is missing or broken, or names a member twice or bytes as
@@ -81,11 +86,11 @@ def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
         ) from error
     members = {info.filename: info for info in found}
     if len(members) < len(found):
-        raise InputError(f"{path}: names a member twice; torch.save never does: refused")
+        raise InputError(f"{path}: names a member twice; {writer} never does: refused")
     for one, two in pairwise(found):
         if one.header_offset + LOCAL_HEADER.size + one.compress_size > two.header_offset:
             names = f"{brief(one.filename)} and {brief(two.filename)}"
-            raise InputError(f"{path}: its members {names} overlap; torch.save never does: refused")
+            raise InputError(f"{path}: its members {names} overlap; {writer} never does: refused")
     return members
 
 
@@ -105,9 +110,20 @@ def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
 
 
 def member_bytes(
-    path: Path, data: memoryview, members: dict[str, zipfile.ZipInfo], name: str
+    path: Path,
+    data: memoryview,
+    members: dict[str, zipfile.ZipInfo],
+    name: str,
+    writer: str = WRITER,
 ) -> memoryview:
     """Return the bytes of a stored (uncompressed) member as a view of the file.
+
+    Args:
+        path: the file.
+        data: its bytes.
+        members: see :func:`members_of`.
+        name: the member's.
+        writer: what writes files of this kind, for messages.
 
     Raises:
         InputError: the member is missing, compressed, no plain file, or lies outside the file.
@@ -116,7 +132,7 @@ def member_bytes(
     if info is None:
         raise InputError(f"{path}: member {brief(name)} is missing; the file is damaged")
     if info.compress_type != zipfile.ZIP_STORED:
-        raise InputError(f"{path}: member {brief(name)} is compressed; torch.save stores plainly")
+        raise InputError(f"{path}: member {brief(name)} is compressed; {writer} stores plainly")
     if info.flag_bits & ENCRYPTED or info.external_attr & FOLDER:
         what = "encrypted" if info.flag_bits & ENCRYPTED else "a folder"
         raise InputError(f"{path}: member {brief(name)} is said to be {what}; refused")

@@ -15,6 +15,7 @@ DEVICES    ?=
 OUTPUT     ?= runs/cityscapes
 ARGS       ?=
 FUZZ       ?= 100000
+FUZZ_DUMPS ?= 20000
 KILLS      ?= 100
 
 .PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour docs-api clean help
@@ -43,7 +44,8 @@ test: lint ## lint and all tests
 
 # The same files for the same seeds: make fuzz FUZZ="100000 7" begins with seed 7.
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
-	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py $(FUZZ)
+	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py checkpoints $(FUZZ)
+	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py dumps $(FUZZ_DUMPS)
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore guided.py -max_total_time=60
 
 faults: $(READY) ## kill convert, parity and training 100 times with each of three signals

@@ -66,21 +66,34 @@ def json_object(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is none, or names a key twice.
     """
+    found = json_value(text, ROOM)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - one error for all that is wrong with it
+    return found
+
+
+def json_value(text: bytes, room: int) -> Any:
+    """Return what a JSON text holds.
+
+    Args:
+        text: the text.
+        room: how much memory its lists and entries may take, in bytes.
+
+    Raises:
+        ValueError: it is no JSON, is nested or repeated without end, or names a key twice.
+    """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             raise ValueError("it names a key twice")
         return dict(pairs)
 
-    if 96 * (text.count(b"{") + text.count(b"[")) + 48 * text.count(b",") > ROOM:
-        raise ValueError("it holds more lists and entries than any checkpoint")
+    if 96 * (text.count(b"{") + text.count(b"[")) + 48 * text.count(b",") > room:
+        raise ValueError("it holds more lists and entries than any file of its kind")
     try:
-        found = json.loads(text, object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=unique)
     except RecursionError as error:
         raise ValueError("it is nested without end") from error
-    if not isinstance(found, dict):
-        raise ValueError("it is no object")  # noqa: TRY004 - one error for all that is wrong with it
-    return found
 
 
 def facts_in(text: memoryview | bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
@@ -21,6 +21,7 @@ from converters.formats.torch_pickle import state_dict_pickle
 NAME = "torch-zip"
 REMARK = "stdc_convert.json"
 ROOT = "archive"
+WRITER = "torch.save"
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 # Of a member's flags, and of its attributes: what is marked as a folder torch takes to be empty,
 # and gives the tensor whatever lies in memory (2.13).
@@ -38,7 +39,7 @@ def read(path: Path, data: memoryview) -> Any:
     Raises:
         InputError: the archive is broken, compressed or big-endian, or its pickle is refused.
     """
-    members = members_of(path)
+    members = members_of(path, opened=cast("BinaryIO", data.obj))
     root = root_folder(path, members)
     order = f"{root}/byteorder"
     if order in members and bytes(member_bytes(path, data, members, order)) != b"little":
@@ -65,15 +66,22 @@ def read(path: Path, data: memoryview) -> Any:
     return content
 
 
-def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
+def members_of(
+    path: Path, writer: str = WRITER, opened: BinaryIO | None = None
+) -> dict[str, zipfile.ZipInfo]:
     """Return the members of a zip file by name.
+
+    Args:
+        path: the file.
+        writer: what writes files of this kind, for messages.
+        opened: the file where it is open: its name may be another one's meanwhile.
 
     Raises:
         InputError: its table of contents is missing or broken, or names a member twice or bytes as
             part of two members: readers would then differ in what they read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if opened is None else opened) as archive:
             found = sorted(archive.infolist(), key=lambda info: info.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise InputError(
@@ -81,11 +89,11 @@ def members_of(path: Path) -> dict[str, zipfile.ZipInfo]:
         ) from error
     members = {info.filename: info for info in found}
     if len(members) < len(found):
-        raise InputError(f"{path}: names a member twice; torch.save never does: refused")
+        raise InputError(f"{path}: names a member twice; {writer} never does: refused")
     for one, two in pairwise(found):
         if one.header_offset + LOCAL_HEADER.size + one.compress_size > two.header_offset:
             names = f"{brief(one.filename)} and {brief(two.filename)}"
-            raise InputError(f"{path}: its members {names} overlap; torch.save never does: refused")
+            raise InputError(f"{path}: its members {names} overlap; {writer} never does: refused")
     return members
 
 
@@ -105,9 +113,20 @@ def root_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
 
 
 def member_bytes(
-    path: Path, data: memoryview, members: dict[str, zipfile.ZipInfo], name: str
+    path: Path,
+    data: memoryview,
+    members: dict[str, zipfile.ZipInfo],
+    name: str,
+    writer: str = WRITER,
 ) -> memoryview:
     """Return the bytes of a stored (uncompressed) member as a view of the file.
+
+    Args:
+        path: the file.
+        data: its bytes.
+        members: see :func:`members_of`.
+        name: the member's.
+        writer: what writes files of this kind, for messages.
 
     Raises:
         InputError: the member is missing, compressed, no plain file, or lies outside the file.
@@ -116,7 +135,7 @@ def member_bytes(
     if info is None:
         raise InputError(f"{path}: member {brief(name)} is missing; the file is damaged")
     if info.compress_type != zipfile.ZIP_STORED:
-        raise InputError(f"{path}: member {brief(name)} is compressed; torch.save stores plainly")
+        raise InputError(f"{path}: member {brief(name)} is compressed; {writer} stores plainly")
     if info.flag_bits & ENCRYPTED or info.external_attr & FOLDER:
         what = "encrypted" if info.flag_bits & ENCRYPTED else "a folder"
         raise InputError(f"{path}: member {brief(name)} is said to be {what}; refused")

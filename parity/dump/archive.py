@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import mmap
-import struct
-import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from converters.errors import InputError, shortened
+from converters.formats.content import ROOM, json_value
+from converters.formats.torch_zip import member_bytes, members_of
 from parity.dump.manifest import DumpError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
-_LENGTHS = struct.Struct("<HH")
-_LENGTHS_AT, _LOCAL_HEADER = 26, 30
 _HEADER_MOST = 1 << 12
+#: What numpy raises at headers that no array has.
+ODD_HEADER = (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError)
+_LONGEST_NAME = 100
+_NUMBERS = "biufc"
+WRITER = "stdc-parity dump"
 
 
 class Archive:
@@ -45,14 +50,13 @@ class Archive:
         self.path = Path(path)
         self._checked: set[str] | None = None if trusted else set()
         if self.path.exists() and not self.path.is_file():
-            raise DumpError(f"{path}: is no regular file; name one that stdc-parity dump wrote")
-        try:
-            with self.path.open("rb") as file:
-                with zipfile.ZipFile(file) as table:
-                    self._members = {info.filename: info for info in table.infolist()}
+            raise DumpError(f"{path}: is no regular file; name one that {WRITER} wrote")
+        with self.path.open("rb") as file:
+            try:
+                self._members = members_of(self.path, WRITER)
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (zipfile.BadZipFile, ValueError) as error:
-            raise DumpError(f"{path}: {error}; make it again with stdc-parity dump") from error
+            except (InputError, ValueError) as error:
+                raise DumpError(f"{error}; make it again with {WRITER}") from error
 
     def __contains__(self, name: str) -> bool:
         """Tell whether there is a member of this name."""
@@ -73,50 +77,57 @@ class Archive:
         """Read a member of plain values.
 
         Raises:
-            DumpError: It is missing or damaged.
+            DumpError: It is missing or damaged, or no JSON.
         """
-        return json.loads(bytes(self._bytes(name)))
+        text = bytes(self._bytes(name))
+        try:
+            # What a dump of many calls needs is little beside its arrays.
+            return json_value(text, ROOM + 2 * len(self._data))
+        except ValueError as error:
+            raise self.odd(name, str(error)) from error
 
     def array(self, name: str) -> np.ndarray:
         """Give an array as a read-only view of the file.
 
         Raises:
-            DumpError: It is missing or damaged.
+            DumpError: It is missing or damaged, or holds no numbers.
         """
         data = self._bytes(name)
         header = io.BytesIO(bytes(data[:_HEADER_MOST]))
         try:
-            np.lib.format.read_magic(header)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(header)
-            return np.frombuffer(data[header.tell() :], dtype).reshape(shape)
-        except (ValueError, TypeError) as error:
-            raise self._damaged(name) from error
+            if np.lib.format.read_magic(header) != (1, 0):
+                raise ValueError("another version of .npy")
+            shape, turned, dtype = np.lib.format.read_array_header_1_0(header)
+            if dtype.kind not in _NUMBERS or any(size < 0 for size in shape):
+                raise ValueError(f"elements of {dtype}, sizes {shape}")
+            values = np.frombuffer(data[header.tell() :], dtype)
+            return values.reshape(shape, order="F" if turned else "C")
+        except ODD_HEADER as error:
+            raise self.odd(name, f"no array of numbers ({error})") from error
 
-    def forget(self, names: set[str]) -> None:
+    def forget(self, names: Iterable[str]) -> None:
         """Give the memory of members back to the system; who needs them again reads them again."""
         if not hasattr(mmap, "MADV_DONTNEED"):
             return
         for name in names:
-            start, end = self._bounds(name)
+            start = self._members[name].header_offset
             start -= start % mmap.PAGESIZE
-            self._data.madvise(mmap.MADV_DONTNEED, start, end - start)
+            self._data.madvise(mmap.MADV_DONTNEED, start, self._members[name].file_size)
 
-    def _bounds(self, name: str) -> tuple[int, int]:
-        info = self._members.get(name)
-        if info is None or info.compress_type != zipfile.ZIP_STORED:
-            raise self._damaged(name)
-        lengths = self._data[info.header_offset + _LENGTHS_AT : info.header_offset + _LOCAL_HEADER]
-        start = info.header_offset + _LOCAL_HEADER + sum(_LENGTHS.unpack(lengths))
-        return start, start + info.file_size
+    def odd(self, name: str, what: str) -> DumpError:
+        """Give the error of a member that is not as it was written."""
+        return DumpError(
+            f"{self.path}: member {shortened(name, _LONGEST_NAME)} is missing or damaged: "
+            f"{shortened(what)}; make it again with {WRITER}"
+        )
 
     def _bytes(self, name: str) -> memoryview:
-        start, end = self._bounds(name)
-        data = memoryview(self._data)[start:end]
+        try:
+            data = member_bytes(self.path, memoryview(self._data), self._members, name, WRITER)
+        except InputError as error:
+            raise DumpError(f"{error}; make it again with {WRITER}") from error
         if self._checked is not None and name not in self._checked:
             if zlib.crc32(data) != self._members[name].CRC:
-                raise self._damaged(name)
+                raise self.odd(name, "its checksum is another")
             self._checked.add(name)
         return data
-
-    def _damaged(self, name: str) -> DumpError:
-        return DumpError(f"{self.path}: member {name} is missing or damaged; make it again")

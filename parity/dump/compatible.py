@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parity.dump.manifest import DumpError
-from parity.versions import described
+from parity.dump.manifest import DumpError, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from parity.dump.manifest import Manifest
+    from parity.dump.manifest import Input, Manifest
     from parity.dump.reader import Dump
 
 #: What float32 leaves of a value that a conversion computed in double precision.
@@ -64,15 +64,18 @@ def _other_inputs(ours: Dump, theirs: Dump | Described) -> Iterator[str]:
     if len(mine) != len(others):
         yield f"{ours.path} was made of {len(mine)} inputs, {theirs.path} of {len(others)}"
         return
-    words = described(mine), described(others)
-    for index, (one, other, here, there) in enumerate(zip(mine, others, *words, strict=True)):
-        if (here, one.name) != (there, other.name):
-            names = [
-                f"{text} {given.name}".strip() for text, given in ((here, one), (there, other))
-            ]
-            yield f"input {index} is {names[0]} in {ours.path}, {names[1]} in {theirs.path}"
-        elif one.sha256 != other.sha256:
-            yield f"input {index} has other values in {theirs.path} than in {ours.path}"
+    for index, (one, other) in enumerate(zip(mine, others, strict=True)):
+        if one == other:
+            continue
+        here, there = (f"{told(given)}{given.name and f', {given.name}'}" for given in (one, other))
+        what = "has other values" if _alike(one, other) else "is another"
+        yield f"input {index} {what}: {here} in {ours.path}, {there} in {theirs.path}"
+    if mine != others and Counter(mine) == Counter(others):
+        yield "they are the same inputs in another order"
+
+
+def _alike(one: Input, other: Input) -> bool:
+    return (one.shape, one.dtype, one.name) == (other.shape, other.dtype, other.name)
 
 
 def _other_weights(ours: Dump, theirs: Dump | Described) -> Iterator[str]:

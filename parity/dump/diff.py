@@ -11,6 +11,7 @@ from parity.backward import Backward
 from parity.cotangents import random_cotangent
 from parity.dump.compatible import notes, refuse_incompatible, where
 from parity.dump.manifest import DumpError
+from parity.dump.members import ENTRIES_MEMBER
 from parity.dump.parameters import StoredGradients, stored_partners
 from parity.dump.reader import Dump
 from parity.gradient_verdicts import BackwardErrors, with_gradients
@@ -72,6 +73,7 @@ def diff_dumps(
         OSError: A file cannot be opened.
     """
     ours, theirs = in_order(*(x if isinstance(x, Dump) else Dump(x) for x in (first, second)))
+    ours.inputs(), theirs.inputs()
     refuse_incompatible(ours, theirs)
     structure = structure_between(
         ours.inventory, theirs.inventory, (ours.called, theirs.called), rename
@@ -144,19 +146,20 @@ class _Pair:
     def _gradients(
         self, dtype: FloatType, outputs: GradientErrors, single: BackwardErrors | None
     ) -> BackwardErrors:
-        entries = self.theirs.entries()
-        pairs = stored_partners(
-            self.ours.parameters(dtype), self.theirs.parameters(dtype), entries, self.rename
-        )
-        found = errors_of(
-            pairs,
-            (StoredGradients(), StoredGradients()),
-            dtype,
-            outputs,
-            single.parameters if single else None,
-            tol=self.tol,
-            notes=(BY_NAME,) if entries is None else (),
-        )
+        ours, theirs = self.ours.parameters(dtype), self.theirs.parameters(dtype)
+        entries = self.theirs.entries([name for one in theirs for name in one.names])
+        try:
+            found = errors_of(
+                stored_partners(ours, theirs, entries, self.rename),
+                (StoredGradients(), StoredGradients()),
+                dtype,
+                outputs,
+                single.parameters if single else None,
+                tol=self.tol,
+                notes=(BY_NAME,) if entries is None else (),
+            )
+        except (ValueError, KeyError) as error:
+            raise self.theirs.odd(ENTRIES_MEMBER, f"does not fit torch's ({error})") from error
         return BackwardErrors(outputs, found)
 
     def _runs(self, dtype: FloatType) -> tuple[Source, Source]:

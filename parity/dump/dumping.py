@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from converters.bits import raw
 from parity import weights as crossing
 from parity.backends import backend_of
 from parity.backward import Backward, run_through
@@ -98,7 +96,7 @@ class Dumping:
             framework=backend.name,
             title=title or type(self.network).__name__,
             precisions=self.precisions,
-            inputs=_inputs(self.inputs),
+            inputs=tuple(Input.of(array, name) for name, array in self.inputs.items()),
             weights_from=self.held.source,
             weights_sha256=self.held.sha256(),
             own_weights=backend.name == "paddle" and (weights is None or weights.own),
@@ -194,10 +192,3 @@ class Dumping:
 
 def _no_array(array: Any) -> str:
     raise TypeError(f"{array!r} among values that have no arrays")
-
-
-def _inputs(arguments: Arguments) -> tuple[Input, ...]:
-    return tuple(
-        Input(array.shape, str(array.dtype), hashlib.sha256(raw(array)).hexdigest(), name)
-        for name, array in arguments.items()
-    )

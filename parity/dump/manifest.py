@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from converters.bits import raw
+from converters.errors import InputError, brief
+from parity.backends import FloatType
+from parity.dump.typed import OddValueError, Types
+from parity.versions import described
 
-    from parity.backends import FloatType
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT = "stdc-parity dump"
 VERSION = 2
@@ -16,7 +22,7 @@ VERSION = 2
 MEMBER = "manifest.json"
 
 
-class DumpError(ValueError):
+class DumpError(InputError, ValueError):
     """A dump cannot be read, or two of them cannot be compared; says why and how to mend it."""
 
 
@@ -35,6 +41,18 @@ class Input:
     dtype: str
     sha256: str
     name: str = ""
+
+    @classmethod
+    def of(cls, array: np.ndarray, name: str) -> Input:
+        """Describe an argument; '' names one that is given by position."""
+        digest = hashlib.sha256(raw(array)).hexdigest()
+        return cls(array.shape, str(array.dtype), digest, name)
+
+
+def told(given: Input) -> str:
+    """Say what an argument is, its digest in short: 'float32 1×3×9×7 of SHA-256 0f3a…'."""
+    (kind,) = described([given])
+    return f"{kind} of SHA-256 {given.sha256[:12]}…"
 
 
 @dataclass(frozen=True)
@@ -86,20 +104,22 @@ class Manifest:
             raise DumpError("no dump of stdc-parity")
         version = content.pop("version", None)
         if version != VERSION:
-            raise DumpError(f"a dump of format {version}; this version reads format {VERSION}")
+            raise DumpError(
+                f"a dump of format {brief(version)}; this version reads format {VERSION}"
+            )
         try:
-            return cls(**{name: _READERS.get(name, _same)(x) for name, x in content.items()})
-        except (TypeError, KeyError) as error:
-            raise DumpError(f"an incomplete dump ({error})") from error
+            found: Manifest = _TYPES.read(content, cls, _no_array)
+        except OddValueError as error:
+            raise DumpError(f"no complete dump ({MEMBER}: {error})") from error
+        if len(found.precisions) != len(set(found.precisions)) or not found.precisions:
+            raise DumpError(f"a dump of the precisions {list(found.precisions)}")
+        if "kind" not in found.device:
+            raise DumpError("a dump that does not say where it was made")
+        return found
 
 
-def _same(value: Any) -> Any:
-    return value
+def _no_array(name: str) -> np.ndarray:
+    raise TypeError(f"{name} among values that have no arrays")
 
 
-_READERS = {
-    "precisions": tuple,
-    "notes": tuple,
-    "checks": tuple,
-    "inputs": lambda rows: tuple(Input(**{**row, "shape": tuple(row["shape"])}) for row in rows),
-}
+_TYPES = Types({"Mapping": Mapping, "FloatType": FloatType}, tagged=False)

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from converters.entries import Entry
+from parity.backends import FloatType
 from parity.backward import Gradient
 from parity.compare import TensorError
-from parity.dump.parameters import Parameter
+from parity.dump.typed import Load, Types
 from parity.error_map import Border, ErrorMap
 from parity.forced import ForcedCall
-from parity.inventory import Inventory, Module, Unit
-from parity.isolate import Forced
 from parity.precision import Floor
-from parity.record import Given, Record, Value
+from parity.record import CallKey, Given, Record
 from parity.runs import Slot
 
 #: The member that tells what the network consists of.
@@ -54,7 +52,7 @@ def weight_member(key: str) -> str:
 
 
 def as_json(value: Any, store: Callable[[np.ndarray], str]) -> Any:
-    """Give a record, or another value made of `KINDS`, as plain values.
+    """Give a record, or another value made of dataclasses, as plain values.
 
     Args:
         value: It, or a part of it.
@@ -74,26 +72,18 @@ def as_json(value: Any, store: Callable[[np.ndarray], str]) -> Any:
     return value
 
 
-def from_json(plain: Any, load: Callable[[str], np.ndarray]) -> Any:
+def from_json(plain: Any, expected: Any, load: Load) -> Any:
     """Make what `as_json` gave.
 
     Args:
         plain: The plain values.
+        expected: The type that they are to be of.
         load: Gives the array of a member.
 
     Raises:
-        TypeError, KeyError: They describe nothing of the kind.
+        OddValueError: They are something else.
     """
-    if isinstance(plain, list):
-        return tuple(from_json(item, load) for item in plain)
-    if not isinstance(plain, dict):
-        return plain
-    if "pairs" in plain:
-        return dict(from_json(pair, load) for pair in plain["pairs"])
-    if "is" not in plain:
-        return load(plain["array"])
-    parts = {name: from_json(part, load) for name, part in plain.items() if name != "is"}
-    return KINDS[plain["is"]](**parts)
+    return TYPES.read(plain, expected, load)
 
 
 class StoredRecord(Record):
@@ -120,21 +110,9 @@ class StoredGradient(Gradient):
         return self
 
 
-KINDS: dict[str, Callable[..., Any]] = {
-    "Record": StoredRecord,
-    "Given": StoredGiven,
-    "Gradient": StoredGradient,
-    "Value": Value,
-    "Floor": Floor,
-    "Parameter": Parameter,
-    "Entry": Entry,
-    "Forced": Forced,
-    "ForcedCall": ForcedCall,
-    "Slot": Slot,
-    "TensorError": TensorError,
-    "ErrorMap": ErrorMap,
-    "Border": Border,
-    "Inventory": Inventory,
-    "Module": Module,
-    "Unit": Unit,
-}
+#: Reads a dump's plain values; annotations name types that modules import for checkers alone.
+TYPES = Types(
+    {one.__name__: one for one in (Mapping, Floor, Slot, TensorError, ErrorMap, Border, ForcedCall)}
+    | {"CallKey": CallKey, "FloatType": FloatType},
+    {Record: StoredRecord, Given: StoredGiven, Gradient: StoredGradient},
+)

@@ -70,7 +70,8 @@ class DumpWriter:
 
     def json(self, name: str, content: Any) -> None:
         """Write plain values."""
-        self._zip.writestr(name, json.dumps(content, ensure_ascii=False))
+        # Of no date: equal runs give equal files.
+        self._zip.writestr(zipfile.ZipInfo(name), json.dumps(content, ensure_ascii=False))
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name)

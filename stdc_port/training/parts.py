@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import reduce
 from hashlib import sha256
 from operator import add
@@ -15,8 +14,12 @@ from rich.table import Table
 
 from converters import InputError
 from converters.shown import Shown
+from converters.small_files import small_json
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.metrics import Evaluation
+
+# Each that is missing is named.
+MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,23 @@ def read_part(path: Path) -> Part:
         InputError: it is something else.
     """
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Part(Evaluation.from_json(content), Origin(**content["part"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content: Mapping[str, Any] = small_json(path)
+        return Part(Evaluation.from_json(content), _origin(content["part"]))
+    except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: no evaluation that stdc-seg evaluate --json wrote ({error})"
         ) from error
+
+
+def _origin(content: Mapping[str, Any]) -> Origin:
+    for field in fields(Origin):
+        kind = int if field.type == "int" else str
+        if type(content[field.name]) is not kind:
+            raise ValueError(f"part.{field.name}: expected {field.type}")
+    found = Origin(**content)
+    if not (1 <= found.number <= found.parts <= MOST_PARTS and found.pictures >= 0):
+        raise ValueError(f"no part {found.number} of {found.parts}, {found.pictures} pictures")
+    return found
 
 
 def combined(parts: Mapping[str, Part]) -> Part:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
-from converters.files import write_text
+from converters.files import made_folder, write_text
 from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
@@ -134,7 +134,7 @@ def run_pipeline(
         console.print(_introduced(devices))
         recipe_remarks(recipe, len(devices))  # refuses what they cannot divide among them
     _require_readable(data, weights)
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     generated = data is None or weights is None
     files = _made(output, data, weights, console, quiet=quiet)
     result = _finetuned(devices, recipe, files, output / "finetune", console, quiet=quiet)
@@ -195,7 +195,7 @@ def prepare(
         The Cityscapes folder and the converted file. What is made has been proven by parity.
     """
     require_alone("this command")
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     console = Console(stderr=True, quiet=quiet)
     if converted is not None:
         return data or _scenes(output, console, quiet=quiet), converted
@@ -220,7 +220,7 @@ def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path)
         raise InputError(
             f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_text(note, text)
 
 
@@ -319,7 +319,7 @@ def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> 
     state = checkpoints.newest().state if same else None
     if state is not None and not differences(state.recipe, recipe):
         return True
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     checkpoints.clear()
     write_text(note, text)
     return False

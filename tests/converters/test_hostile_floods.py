@@ -83,7 +83,7 @@ def test_floods_of_lists_in_json_are_not_unpacked(
     data = b'{"weight_map":[' + b"[]," * 1000 + b"[]]}"
     head = struct.pack("<Q", len(data)) if kind.endswith("s") else b""
     (tmp_path / kind).write_bytes(head + data)
-    assert "more lists and entries than any checkpoint" in refusal(tmp_path / kind)
+    assert "more lists and entries than any file of its kind" in refusal(tmp_path / kind)
 
 
 def test_a_number_of_thousands_of_digits_is_told_in_bits(tmp_path: Path) -> None:

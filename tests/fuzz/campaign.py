@@ -13,13 +13,13 @@ from pathlib import Path
 
 from guard import Guard, Outcome, limit
 from mutations import CANARY, ESCAPED, mutated
-from seeds import SHARD, Seeds, seeds
+from seeds import Seeds
+from subjects import OUT, SUBJECTS, Subject
 
 CHUNK = 500
 # A process that a file brings down does not answer; its share is then a failure.
 PATIENCE = 600
 CANARIES = (Path(CANARY.split()[-1]), Path(ESCAPED))
-NAMES = {"index": "model.safetensors.index.json"}
 
 
 @dataclass
@@ -47,70 +47,66 @@ class Tally:
             yield f"\nseed {seed}, {name}: {outcome.kind}\n{outcome.detail}"
 
 
-def use(path: Path) -> None:
-    """Do what the command does: read everything, convert it, and describe it."""
-    from converters.convert import convert_file
-    from converters.formats import read_checkpoint
-    from converters.inspect import inspect_checkpoint
-
-    for tensor in read_checkpoint(path).values():
-        tensor.load()
-    inspect_checkpoint(path)
-    convert_file(path, path.with_name("out.safetensors"), force=True, strict=False)
-
-
-def share(work: tuple[Seeds, range]) -> list[tuple[int, str, Outcome]]:
+def share(work: tuple[str, Seeds, range]) -> list[tuple[int, str, Outcome]]:
     """Try some files in this process."""
-    from converters import ConverterError
-
-    made, numbers = work
+    subject, made, numbers = SUBJECTS[work[0]], work[1], work[2]
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / SHARD).write_bytes(made["safetensors"])
-        warm_up(Path(folder), made)
+        for name, form in subject.beside.items():
+            (Path(folder) / name).write_bytes(made[form])
+        warm_up(subject, Path(folder), made)
         limit()
         guard = Guard(Path(folder))
         for seed in numbers:
-            name, data = mutated(made, seed)
-            path = Path(folder) / NAMES.get(name, f"broken.{name}")
+            form, data = mutated(made, seed, subject.by_format)
+            path = Path(folder) / subject.name(form)
             path.write_bytes(data)
-            outcome = guard(use, path, ConverterError)
+            outcome = guard(subject.use, path, refusals())
             left = {entry.name for entry in Path(folder).iterdir()}
-            if odd := left - {SHARD, path.name, "out.safetensors"}:
+            if odd := left - {*subject.beside, path.name, OUT}:
                 outcome = Outcome("left behind", ", ".join(sorted(odd)))
             if any(canary.exists() for canary in CANARIES):
                 outcome = Outcome("forbidden", "code was run")
-            found.append((seed, name, outcome))
-            for entry in left - {SHARD}:
+            found.append((seed, form, outcome))
+            for entry in left - {*subject.beside}:
                 (Path(folder) / entry).unlink()
     return found
 
 
-def warm_up(folder: Path, made: Seeds) -> None:
+def refusals() -> tuple[type[Exception], ...]:
+    """Return the errors that commands tell in one line of their own."""
+    from converters import ConverterError
+    from parity.dump import DumpError
+
+    return ConverterError, DumpError
+
+
+def warm_up(subject: Subject, folder: Path, made: Seeds) -> None:
     """Import all that reading imports, before the guard looks."""
-    for name, data in made.items():
-        path = folder / NAMES.get(name, f"whole.{name}")
+    for form, data in made.items():
+        path = folder / subject.name(form)
         path.write_bytes(data)
-        use(path)
+        subject.use(path)
         path.unlink()
-        (folder / "out.safetensors").unlink()
+        (folder / OUT).unlink(missing_ok=True)
 
 
-def campaign(count: int, first: int = 0) -> Tally:
+def campaign(subject: str, count: int, first: int = 0) -> Tally:
     """Try files.
 
     Args:
+        subject: which; see `SUBJECTS`.
         count: how many.
         first: seed of the first one.
     """
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        made = seeds(Path(folder))
+        made = SUBJECTS[subject].seeds(Path(folder))
     last = first + count
-    work = [(made, range(at, min(at + CHUNK, last))) for at in range(first, last, CHUNK)]
+    work = [(subject, made, range(at, min(at + CHUNK, last))) for at in range(first, last, CHUNK)]
     # Fresh processes without the frameworks that made the seeds.
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-        for result, (_, numbers) in [(pool.apply_async(share, (w,)), w) for w in work]:
+        for result, (_, _, numbers) in [(pool.apply_async(share, (w,)), w) for w in work]:
             try:
                 found = result.get(PATIENCE)
             except multiprocessing.TimeoutError:
@@ -124,6 +120,6 @@ def campaign(count: int, first: int = 0) -> Tally:
 
 
 if __name__ == "__main__":
-    tried = campaign(*map(int, sys.argv[1:]))
+    tried = campaign(sys.argv[1], *map(int, sys.argv[2:]))
     sys.stdout.writelines(f"{line}\n" for line in tried.lines())
     sys.exit(bool(tried.failures))

@@ -31,6 +31,9 @@ PLACES = (*site.getsitepackages(), Path(os.__file__).parent, Path(__file__).pare
 INSTALLED = tuple(os.path.realpath(place) + os.sep for place in PLACES)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
+Refusals = type[Exception] | tuple[type[Exception], ...]
+FINE = frozenset({"read", "refused", "match", "mismatch"})
+
 
 class TooLongError(BaseException):
     """The file took longer than it may; no `except Exception` may catch it."""
@@ -41,7 +44,7 @@ class Outcome:
     """What became of one file.
 
     Attributes:
-        kind: "read", "refused", or what went wrong.
+        kind: "read" or the verdict on what was read, "refused", or what went wrong.
         detail: the message or the traceback.
     """
 
@@ -51,7 +54,7 @@ class Outcome:
     @property
     def fine(self) -> bool:
         """Whether that is what shall happen to a broken file."""
-        return self.kind in {"read", "refused"}
+        return self.kind in FINE
 
 
 class Guard:
@@ -97,14 +100,14 @@ class Guard:
         raise TooLongError
 
     def __call__(
-        self, use: Callable[[Path], None], path: Path, refusals: type[Exception]
+        self, use: Callable[[Path], str | None], path: Path, refusals: Refusals
     ) -> Outcome:
         """Use a file and say what came of it.
 
         Args:
-            use: what to do with it.
+            use: what to do with it; a word that it returns is its verdict.
             path: the file.
-            refusals: the error that stands for a refusal.
+            refusals: the errors that stand for a refusal.
         """
         self._seen.clear()
         before = reset_peak()
@@ -131,10 +134,10 @@ def installed(code: Any) -> bool:
     return os.path.isabs(name) and os.path.realpath(name).startswith(INSTALLED)  # noqa: PTH117
 
 
-def told(use: Callable[[Path], None], path: Path, refusals: type[Exception]) -> Outcome:
+def told(use: Callable[[Path], str | None], path: Path, refusals: Refusals) -> Outcome:
     """Return whether a file was read or refused in one clear line, or what happened instead."""
     try:
-        use(path)
+        verdict = use(path)
     except refusals as error:
         line = str(error).partition("\n")[0]
         clear = str(path.parent) in line and line.isprintable() and len(line) < 1000
@@ -143,7 +146,7 @@ def told(use: Callable[[Path], None], path: Path, refusals: type[Exception]) -> 
         raise
     except BaseException:  # noqa: BLE001 - whatever it is, it should not have happened
         return Outcome("crash", traceback.format_exc())
-    return Outcome("read")
+    return Outcome(verdict or "read")
 
 
 def limit() -> None:

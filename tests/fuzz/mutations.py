@@ -7,7 +7,7 @@ import json
 import pickletools
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from random import Random
@@ -290,14 +290,18 @@ BY_FORMAT: dict[str, tuple[Mutation, ...]] = {
 }
 
 
-def mutated(seeds: dict[str, bytes], seed: int) -> tuple[str, bytes]:
+def mutated(
+    seeds: dict[str, bytes],
+    seed: int,
+    by_format: Mapping[str, tuple[Mutation, ...]] = BY_FORMAT,
+) -> tuple[str, bytes]:
     """Return the format and the bytes of one broken file; the same ones for the same seed."""
     random = Random(seed)  # noqa: S311
     name = random.choice(sorted(seeds))
     data = seeds[name]
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         try:
-            data = random.choice(BLIND + BY_FORMAT[name])(random, data) or b"x"
+            data = random.choice(BLIND + by_format[name])(random, data) or b"x"
         except Exception:  # noqa: BLE001, PERF203
             data = flip(random, data)  # too broken by now to have a structure
     return name, data

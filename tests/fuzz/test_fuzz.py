@@ -14,15 +14,15 @@ import pytest
 from campaign import campaign
 from guard import Guard
 from mutations import CANARY, mutated, opcodes
-from seeds import seeds
+from subjects import SUBJECTS
 
 from converters import InputError
 
-COUNT = 900
+COUNT, DUMPS = 900, 120
 
 
 def test_broken_files_are_read_or_refused_in_one_line_and_nothing_else() -> None:
-    tally = campaign(COUNT)
+    tally = campaign("checkpoints", COUNT)
     assert tally.failures == [], "\n".join(tally.lines())
     assert sum(tally.counts.values()) == COUNT
     formats = {name for name, _ in tally.counts}
@@ -32,13 +32,25 @@ def test_broken_files_are_read_or_refused_in_one_line_and_nothing_else() -> None
         assert tally.counts[name, "refused"] > 20
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")  # among what is broken on purpose
-def test_the_same_seed_gives_the_same_file_and_most_differ(tmp_path: Path) -> None:
-    made = seeds(tmp_path)
-    first = [mutated(made, seed) for seed in range(200)]
-    assert first == [mutated(made, seed) for seed in range(200)]
-    assert len({data for _, data in first}) > 190
-    assert sum(CANARY.encode() in data for _, data in first) > 2
+def test_broken_dumps_are_compared_or_refused_in_one_line_and_nothing_else() -> None:
+    tally = campaign("dumps", DUMPS)
+    assert tally.failures == [], "\n".join(tally.lines())
+    assert sum(tally.counts.values()) == DUMPS
+    for name in ("torch", "paddle"):
+        assert tally.counts[name, "mismatch"] > 0
+        assert tally.counts[name, "refused"] > 40
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(("subject", "count"), [("checkpoints", 200), ("dumps", 30)])
+def test_the_same_seed_gives_the_same_file_and_most_differ(
+    subject: str, count: int, tmp_path: Path
+) -> None:
+    made, by_format = SUBJECTS[subject].seeds(tmp_path), SUBJECTS[subject].by_format
+    first = [mutated(made, seed, by_format) for seed in range(count)]
+    assert first == [mutated(made, seed, by_format) for seed in range(count)]
+    assert len({data for _, data in first}) > 0.9 * count
+    assert subject == "dumps" or sum(CANARY.encode() in data for _, data in first) > 2
 
 
 def test_pickles_are_cut_between_their_opcodes() -> None:

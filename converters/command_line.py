@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from converters.cut_off import tell_of_files_cut_off
 from converters.errors import ConverterError, InputError, RefusedError, printable
 from converters.files import temporary_beside
 from converters.stopping import code_of_end, end_in_order
@@ -128,6 +129,7 @@ def errors_as_exit_codes() -> Iterator[None]:
     """
     escape_what_cannot_be_shown()
     end_in_order()
+    tell_of_files_cut_off()
     try:
         with interruptible():
             yield

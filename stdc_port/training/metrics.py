@@ -115,7 +115,7 @@ class Evaluation(Shown):
             names = tuple(content["iou"])
             scales = tuple(float(scale) for scale in content["scales"])
             found = cls(matrix, int(content["images"]), scales, names, bool(content["flip"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"no evaluation ({error})") from error
         if matrix.shape != (len(names), len(names)) or (matrix < 0).any():
             raise ValueError(f"no evaluation of {len(names)} classes (matrix {matrix.shape})")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from hashlib import sha256
+from itertools import islice
 from operator import add
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from rich.table import Table
 
 from converters import InputError
+from converters.errors import brief
+from converters.formats.content import json_object
 from converters.shown import Shown
+from converters.small_files import small_text
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.metrics import Evaluation
 
@@ -36,6 +40,11 @@ class Origin:
     pictures: int
     names: str
     weights: str
+
+
+# Of the parts that are missing.
+_SHOWN = 20
+_ORIGIN = TypeAdapter(Origin)
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,14 @@ def read_part(path: Path) -> Part:
         InputError: it is something else.
     """
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Part(Evaluation.from_json(content), Origin(**content["part"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = json_object(small_text(path).encode())
+        origin = _ORIGIN.validate_python(content["part"])
+        return Part(Evaluation.from_json(content), origin)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: no evaluation that stdc-seg evaluate --json wrote ({error})"
+            f"{path}: no evaluation that stdc-seg evaluate --json wrote ({brief(error)})"
         ) from error
 
 
@@ -93,23 +105,23 @@ def combined(parts: Mapping[str, Part]) -> Part:
             one is missing; all of this is listed.
     """
     problems = [*_strangers(parts), *_doubles(parts)]
-    first = next(iter(parts.values()))
+    name, first = next(iter(parts.items()))
     if not problems:
-        wanted = range(1, first.origin.parts + 1)
+        whole = first.origin.parts
         there = {part.origin.number for part in parts.values()}
+        missing = (number for number in range(1, whole + 1) if number not in there)
         problems = [
-            f"part {number}/{len(wanted)} is missing; stdc-seg evaluate --part {number}/"
-            f"{len(wanted)} makes it"
-            for number in wanted
-            if number not in there
+            f"part {number}/{whole} is missing; stdc-seg evaluate --part {number}/{whole} makes it"
+            for number in islice(missing, _SHOWN)
         ]
     if problems:
-        raise InputError("\n  ".join(["these are not the parts of one evaluation", *problems]))
-    whole = reduce(add, (part.evaluation for part in parts.values()))
-    if whole.images != first.origin.pictures:
-        raise InputError(f"the parts hold {whole.images} of {first.origin.pictures} pictures")
+        told = f"{name}: these are not the parts of one evaluation"
+        raise InputError("\n  ".join([told, *problems]))
+    summed = reduce(add, (part.evaluation for part in parts.values()))
     origin = first.origin
-    return Part(whole, Origin(1, 1, origin.pictures, origin.names, origin.weights))
+    if summed.images != origin.pictures:
+        raise InputError(f"{name}: the parts hold {summed.images} of {origin.pictures} pictures")
+    return Part(summed, Origin(1, 1, origin.pictures, origin.names, origin.weights))
 
 
 def _strangers(parts: Mapping[str, Part]) -> list[str]:

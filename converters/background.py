@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Result = TypeVar("Result")
 # Large, since each block waits for its turn among Python's threads. Read, not mapped: a file that
 # somebody cuts off meanwhile would end the process.
 BLOCK = 4 << 20
+
+
+class Opened(Protocol):
+    """A file that stays open, so that another one may get its name."""
+
+    def reopened(self) -> io.FileIO:
+        """Return it from its beginning."""
 
 
 class Background(Generic[Result]):
@@ -42,19 +50,19 @@ class Background(Generic[Result]):
         return self._result
 
 
-def sha256_of(paths: Sequence[Path], finished: threading.Event | None = None) -> str:
+def sha256_of(files: Sequence[Path | Opened], finished: threading.Event | None = None) -> str:
     """Return the SHA-256 of files, one after the other.
 
     Args:
-        paths: the files.
+        files: by their names, or open.
         finished: set once nothing more is added to them; None if they are whole already.
 
     Raises:
         OSError: one cannot be read.
     """
     digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK))
-    for path in paths:
-        with path.open("rb", buffering=0) as file:
+    for one in files:
+        with io.FileIO(one) if isinstance(one, Path) else one.reopened() as file:
             while True:
                 # Asked before reading: what is read after it is all there will be.
                 whole = finished is None or finished.is_set()
@@ -67,6 +75,6 @@ def sha256_of(paths: Sequence[Path], finished: threading.Event | None = None) ->
     return digest.hexdigest()
 
 
-def digest_of(*paths: Path, finished: threading.Event | None = None) -> Background[str]:
+def digest_of(*files: Path | Opened, finished: threading.Event | None = None) -> Background[str]:
     """Start to compute the SHA-256 of files, one after the other; see :func:`sha256_of`."""
-    return Background(lambda: sha256_of(paths, finished))
+    return Background(lambda: sha256_of(files, finished))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 from converters.background import Background, digest_of
 from converters.dtypes import DType
 from converters.errors import InputError, brief
+from converters.mapped import MappedFile
 
 # Of an array of numpy, before its second version; no layer's weight has nearly as many.
 MAX_DIMENSIONS = 32
@@ -68,8 +68,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
         skipped: other content of the file, by path, described in words.
         metadata: what the file says of itself in words.
         files: the files that it lies in; ``path`` alone, or an index and its shards.
-        maps: the same, mapped into memory.
-        hashing: their SHA-256, where somebody began to compute it earlier.
+        maps: the same, open and mapped into memory.
         others: other dicts of tensors in the file, by path.
         rivals: those of them that might as well be meant.
     """
@@ -81,8 +80,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
     skipped: Mapping[str, str] = field(default_factory=dict, repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
-    maps: tuple[memoryview, ...] = field(default=(), repr=False)
-    hashing: Background[str] | None = field(default=None, repr=False, compare=False)
+    maps: tuple[MappedFile, ...] = field(default=(), repr=False, compare=False)
     others: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
 
@@ -151,26 +149,29 @@ class Checkpoint(Mapping[str, LazyTensor]):
 
     def digest(self) -> Background[str]:
         """Return the SHA-256 of its files, computed beside other work since the first call."""
-        return self.hashing or self._digest
+        return self.maps[0].digest() if len(self.maps) == 1 else self._digest
 
     @cached_property
     def _digest(self) -> Background[str]:
-        return digest_of(*self.files)
+        return digest_of(*self.maps)
 
     def release(self) -> None:
         """Give the memory of the pages read so far back; they are read again when needed."""
-        for data in self.maps:
-            release_pages(data)
+        for file in self.maps:
+            file.release()
+
+    def require_unchanged(self) -> None:
+        """Refuse files that somebody changed since they were opened.
+
+        Raises:
+            InputError: naming the file.
+        """
+        for file in self.maps:
+            file.require_unchanged()
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(repr(name) if name else "'' (the top)" for name in names)
-
-
-def release_pages(data: memoryview) -> None:
-    """Give the pages of a mapped file back to the system, where it knows how to take them."""
-    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def _has_array(tensor: LazyTensor) -> bool:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from converters.cut_off import tell_of_files_cut_off
 from converters.errors import ConverterError, InputError, RefusedError, printable
 from converters.files import temporary_beside
 from converters.stopping import code_of_end, end_in_order
@@ -127,6 +129,7 @@ def errors_as_exit_codes() -> Iterator[None]:
     """
     escape_what_cannot_be_shown()
     end_in_order()
+    tell_of_files_cut_off()
     try:
         with interruptible():
             yield
@@ -134,11 +137,20 @@ def errors_as_exit_codes() -> Iterator[None]:
         stop(error, FALLS_SHORT)
     except ConverterError as error:
         stop(error)
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA_OF:
-            raise
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001 - 1 must mean 'checked', never 'crashed'
+        _stop_unforeseen(error)
+
+
+def _stop_unforeseen(error: Exception) -> NoReturn:
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRA_OF:
         extra = EXTRA_OF[error.name]
         stop(f"{error.name} is not installed; run: pip install 'stdc-port[{extra}]'")
+    if isinstance(error, OSError) and error.filename is not None:
+        stop(f"{error.filename}: {error.strerror}")
+    traceback.print_exception(error)
+    stop("a mistake of this program; please report the lines above")
 
 
 def escape_what_cannot_be_shown() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converters.background import Background
 from converters.checkpoint import Checkpoint
 from converters.errors import InputError
 from converters.execution import (
@@ -15,9 +13,10 @@ from converters.execution import (
     report_of,
     unwritten,
 )
-from converters.formats import read_checkpoint, safetensors_file
+from converters.formats import read_mapped, safetensors_file
 from converters.formats.writers import suffix_for
 from converters.layouts.names import NAMINGS, NATIVE
+from converters.mapped import MappedFile
 from converters.plan import ConversionPlan, Framework, plan_conversion
 from converters.planning.repack import may_be_repacked, repacked
 from converters.planning.source import Source
@@ -110,21 +109,19 @@ def plan_file(
     layout: str = "native",
     key: str | None = None,
     target: Any = None,
-    hashing: Background[str] | None = None,
+    opened: MappedFile | None = None,
     repack: bool = False,
     **options: Any,
 ) -> ConversionPlan:
     """Plan the conversion of a file; arguments as in :func:`convert_file`.
 
-    ``hashing`` is the file's SHA-256 where somebody began to compute it; ``repack`` says that
-    another format is wanted, for which a file may stay within its framework.
+    ``opened`` is the file where somebody opened it before; ``repack`` says that another format is
+    wanted, for which a file may stay within its framework.
 
     Raises:
         InputError: the source, the target network or an argument cannot be used.
     """
-    checkpoint = read_checkpoint(src, key=key)
-    if checkpoint.files == (Path(src),):  # and no shards beside it
-        checkpoint = replace(checkpoint, hashing=hashing)
+    checkpoint = read_mapped(opened or MappedFile.of(Path(src)), key=key)
     if repack and target is None and to and may_be_repacked(checkpoint, to, layout):
         rules = options.get("rules") or UserRules()
         return repacked(checkpoint, to, options.get("dtype", "keep"), rules)

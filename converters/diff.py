@@ -65,6 +65,8 @@ def diff_checkpoints(
         rows = tuple(pairing.across(a, b))
     else:
         rows = tuple(map(turned, pairing.across(b, a)))
+    for file in (a, b):
+        file.require_unchanged()
     return Difference(str(a.path), str(b.path), rows)
 
 

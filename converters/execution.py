@@ -208,6 +208,7 @@ def compare(plan: ConversionPlan, path: Path, progress: Progress) -> None:
         for key in entry.targets:
             progress(key)
         if not agrees(plan.checkpoint, entry, written):
+            plan.checkpoint.require_unchanged()
             raise ConverterError(
                 f"{path}: {entry.target!r} was not written as planned; the disk is at fault"
             )
@@ -230,8 +231,12 @@ def report_of(
     """Return the report of a plan, carried out if the target has a size."""
     source = plan.checkpoint
     try:
-        size = sum(path.stat().st_size for path in source.files)
+        for path in source.files:  # what nobody else could look at is not reported
+            path.stat()
+        size = sum(file.length for file in source.maps)
         facts = FileFacts(str(source.path), source.digest().result(), source.format, size)
+        # Once all was read, the hashing's part too.
+        source.require_unchanged()
     except OSError as error:
         raise InputError(f"{source.path}: cannot be read ({error.strerror or error})") from error
     return ConversionReport(

@@ -35,12 +35,27 @@ def check_target(path: Path, sources: tuple[Path, ...], *, force: bool) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
     if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
-        raise InputError(f"{path}: source and target are the same file; name another with -o")
+        raise InputError(f"{path}: source and target are the same file; name another")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is no regular file; name another with -o")
+        raise InputError(f"{path}: is no regular file; name another")
     if os.path.lexists(path) and not force:
         what = "exists already" if path.exists() else "is a link that leads nowhere"
-        raise InputError(f"{path}: {what}; --force replaces it, -o names another")
+        raise InputError(f"{path}: {what}; --force replaces it, or name another")
+
+
+def made_folder(path: Path) -> Path:
+    """Make a folder, and those that it lies in, unless it is there; return it.
+
+    Raises:
+        InputError: something else has its name, or it may not be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        taken = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in its way" if taken else error.strerror
+        raise InputError(f"{path}: no folder can be made ({reason}); name another") from error
+    return path
 
 
 @contextmanager
@@ -51,8 +66,11 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     by half comes back.
 
     Raises:
-        InputError: the folder cannot be written to, or the disk is full.
+        InputError: the folder cannot be written to, or the disk is full; or the path ends in no
+            name, as ``.`` does, so that nothing can take its place.
     """
+    if path.name in ("", ".."):
+        raise InputError(f"{path}: has no name here; name it from outside: {path.absolute()}")
     with ExitStack() as held:
         try:
             remove_abandoned(path)

@@ -143,10 +143,11 @@ def inspect_checkpoint(path: str | Path, *, key: str | None = None) -> Inspectio
     checkpoint = read_checkpoint(path, key=key)
     layout, unknown = layout_of(checkpoint)
     tensors = tuple(tensor_facts(checkpoint))
+    checkpoint.require_unchanged()
     return Inspection(
         path=str(path),
         format=checkpoint.format,
-        bytes=sum(file.stat().st_size for file in checkpoint.files),
+        bytes=sum(file.length for file in checkpoint.maps),
         framework=checkpoint.framework,
         wrapper=checkpoint.wrapper,
         arch=layout.arch,

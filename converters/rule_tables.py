@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.patterns import Patience, Pattern
 from converters.small_files import small_text, toml_in
 
 # Table: the field besides the pattern, and whether it must be there.
@@ -20,11 +21,15 @@ TABLES = {
 }
 
 
+# Each is tried on each key.
+MOST_RULES = 1000
+
+
 @dataclass(frozen=True)
 class UserRule:
     """One rule of a file: what its pattern fits, and what then holds."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     value: str
 
 
@@ -42,13 +47,14 @@ def tables_in(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: is not TOML: {error}") from error
 
 
-def rows_of(where: object, table: str, rows: Any) -> Iterator[UserRule]:
+def rows_of(where: object, table: str, rows: Any, patience: Patience) -> Iterator[UserRule]:
     """Yield the rules of one table.
 
     Args:
         where: the file, for messages.
         table: its name.
         rows: what the file says there.
+        patience: the time that all patterns of the file have together.
 
     Raises:
         InputError: a row is no rule, or its pattern no regular expression.
@@ -57,6 +63,8 @@ def rows_of(where: object, table: str, rows: Any) -> Iterator[UserRule]:
     fields = {"pattern", name} if needed else {"pattern"}
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{where}: write [[{table}]] in double brackets, once for each rule")
+    if len(rows) > MOST_RULES:
+        raise InputError(f"{where}: {len(rows)} rules [[{table}]]; at most {MOST_RULES} are read")
     for row in rows:
         if not fields <= set(row) <= {"pattern", name} or not all(
             isinstance(value, str) for value in row.values()
@@ -64,9 +72,9 @@ def rows_of(where: object, table: str, rows: Any) -> Iterator[UserRule]:
             raise InputError(
                 f"{where}: [[{table}]] {row}: expected the texts pattern and {name}, nothing else"
             )
+        pattern = Pattern.of(row["pattern"], f"{where}: [[{table}]]", patience)
         try:
-            pattern = re.compile(row["pattern"])
-            re.sub(pattern, row[name] if table == "rename" else "", "")
+            re.sub(pattern.compiled, row[name] if table == "rename" else "", "")
         except (re.error, IndexError) as error:
             raise InputError(f"{where}: [[{table}]] {row['pattern']!r}: {error}") from error
         yield UserRule(pattern, row.get(name, f"left out by the rule {row['pattern']!r}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ from converters.errors import InputError
 MOST_BYTES, MOST_DOTS = 1 << 20, 500
 
 
-def small_text(path: Path) -> str:
+def small_text(path: Path, most: int = MOST_BYTES) -> str:
     """Return the text of a small file.
+
+    Args:
+        path: of it.
+        most: bytes that it may have.
 
     Raises:
         InputError: it cannot be read, is a pipe or a device, is large, or no text.
@@ -21,13 +26,30 @@ def small_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: is no regular file")
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: has more than 1 MiB; expected a small text file")
+        if path.stat().st_size > most:
+            raise InputError(f"{path}: has more than {most >> 20} MiB; expected a small text file")
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8 text ({error.reason})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def small_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """Return what a small JSON file says.
+
+    Args:
+        path: of it.
+        most: bytes that it may have.
+
+    Raises:
+        InputError: as `small_text`; or it is not JSON, or is nested without end.
+    """
+    try:
+        return json.loads(small_text(path, most))
+    except (ValueError, RecursionError) as error:
+        reason = "nested without end" if isinstance(error, RecursionError) else error
+        raise InputError(f"{path}: cannot be read as JSON ({reason})") from error
 
 
 def toml_in(text: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -87,6 +88,27 @@ class _Again:
         # What else goes wrong while a signal ends the command needs no word.
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals that come meanwhile come afterwards.
+
+    Amid its loading Paddle would say that it cannot be imported. They are noted, not blocked alone:
+    other threads, as those of torch's products, hear signals for this one, which is told at once.
+    """
+    came: list[int] = []
+    heard = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda it, _: came.append(it)) for number in heard]
+    signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+    try:
+        yield
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
+        if came:
+            signal.raise_signal(came[0])
+
+
 class _After(MetaPathFinder):
     """Finds Paddle's part where it lies, and sets the handler again when it has been loaded."""
 
@@ -103,13 +125,8 @@ class _After(MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_and_hear(module: ModuleType) -> None:
-            # A signal amid it comes after it: Paddle would say that it cannot be imported.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-            try:
+            with _held_back():
                 load(module)
-            finally:
-                _hear()
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
         spec.loader.exec_module = load_and_hear  # type: ignore[method-assign]
         return spec

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.patterns import Patience
 from converters.rule_tables import TABLES, UserRule, rows_of, tables_in
 from converters.rules import ALONE, BY_KIND, NORM_KINDS
 
@@ -160,7 +161,10 @@ def from_tables(where: object, tables: Mapping[str, Any]) -> UserRules:
     for name in tables:
         if name not in TABLES:
             raise InputError(f"{where}: unknown table {name!r}; expected {', '.join(TABLES)}")
-    rules = UserRules(*(tuple(rows_of(where, name, tables.get(name, []))) for name in TABLES))
+    patience = Patience()
+    rules = UserRules(
+        *(tuple(rows_of(where, name, tables.get(name, []), patience)) for name in TABLES)
+    )
     for table, known, given in (
         ("kind", BY_KIND, rules.kinds),
         ("tensor", (*ALONE, *NORM_KINDS), rules.tensors),

@@ -8,7 +8,7 @@ that a gradient belongs to the same call, by path and index, as the values did.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,18 +143,29 @@ def run_through(
         exact_kernels(network, dtype, recorder.noting),
     ):
         with explained(network, recorder):
-            positional, named = split(
-                tuple(autograd.copied(leaf) for leaf in leaves), as_arguments(inputs).names
-            )
-            output = network(*positional, **named)
+            output = _called(network, autograd, leaves, as_arguments(inputs).names)
         with explained(network, recorder, "its backward pass"):
-            tensors, cotangents = backward.start(network, output)
-            flowing = [pair for pair in zip(tensors, cotangents, strict=True)
-                       if autograd.flows(pair[0])]  # fmt: skip
-            if flowing:
-                autograd.backward(*zip(*flowing, strict=True))
-        for number, leaf in enumerate(leaves):
-            array = autograd.gradient(leaf)
-            if array is not None:
-                gradients(Gradient(None, str(number), array))
+            _pass_back(autograd, *backward.start(network, output))
+        _tell_inputs(autograd, leaves, gradients)
     return recorder.late
+
+
+def _called(network: Any, autograd: Autograd, leaves: Sequence[Any], names: tuple[str, ...]) -> Any:
+    """Call a network with copies, so that it may change them in place."""
+    positional, named = split(tuple(autograd.copied(leaf) for leaf in leaves), names)
+    return network(*positional, **named)
+
+
+def _pass_back(autograd: Autograd, tensors: Sequence[Any], cotangents: Sequence[Any]) -> None:
+    """Start from the tensors that a gradient flows through, if there are any."""
+    pairs = zip(tensors, cotangents, strict=True)
+    flowing = [pair for pair in pairs if autograd.flows(pair[0])]
+    if flowing:
+        autograd.backward(*zip(*flowing, strict=True))
+
+
+def _tell_inputs(autograd: Autograd, leaves: Sequence[Any], consumer: GradientConsumer) -> None:
+    for number, leaf in enumerate(leaves):
+        array = autograd.gradient(leaf)
+        if array is not None:
+            consumer(Gradient(None, str(number), array))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.background import digest_of
 from converters.command_line import (
     FALLS_SHORT,
     SOURCE,
@@ -20,6 +19,7 @@ from converters.command_line import (
 )
 from converters.errors import RefusedError
 from converters.layouts.names import NAMINGS
+from converters.mapped import MappedFile
 from stdc_port.spec import VARIANTS
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ def convert(
         InputError: source or target cannot be used.
     """
     # Beside the loading of numpy, whose linear algebra is not used; its threads would disturb.
-    hashing = digest_of(source)
+    opened = MappedFile.of(source)
+    opened.digest()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from converters.convert import default_target, plan_file
     from converters.execution import execute, output_of, report_of, unwritten, written_entries
@@ -188,7 +189,7 @@ def convert(
 
     rules = read_rules(rules_path) if rules_path else None
     repack = bool(form or max_shard_size)
-    plan = plan_file(source, target=model, rules=rules, hashing=hashing, repack=repack, **options)
+    plan = plan_file(source, target=model, rules=rules, opened=opened, repack=repack, **options)
     path = default_target(source, target, plan.to, form)
     if dry_run:
         output_of(plan, path, form, max_shard_size).check(plan.checkpoint.files, force=force)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +18,7 @@ from converters.formats import (
 )
 from converters.formats.lookalikes import told_by_beginning
 from converters.formats.wrappers import choose_tensors
+from converters.mapped import MappedFile
 
 # In this order: the legacy signature is also the beginning of a plain pickle.
 FORMATS: tuple[ModuleType, ...] = (
@@ -44,13 +44,21 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
     Raises:
         InputError: the file cannot be read, is damaged, asks to run code, or holds no tensors.
     """
-    path = Path(path)
-    data = map_file(path)
+    return read_mapped(MappedFile.of(Path(path)), key=key)
+
+
+def read_mapped(file: MappedFile, *, key: str | None = None) -> Checkpoint:
+    """Read the table of tensors of an open file; see :func:`read_checkpoint`.
+
+    Raises:
+        InputError: it is damaged, asks to run code, or holds no tensors.
+    """
+    path, data = file.path, memoryview(file)
     if sharded.matches(data):
-        return sharded.read(path, data, read_checkpoint)
+        return sharded.read(file, read_mapped)
     for form in FORMATS:
         if form.matches(data):
-            content = read_content(form, path, data)
+            content = read_content(form, file)
             chosen = choose_tensors(path, content, key)
             return Checkpoint(
                 path,
@@ -58,44 +66,22 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> Checkpoint:
                 **vars(chosen),
                 metadata=getattr(content, "metadata", {}),
                 files=(path,),
-                maps=(data,),
+                maps=(file,),
             )
     raise InputError(f"{path}: {told_by_beginning(data)}")
 
 
-def read_content(form: ModuleType, path: Path, data: memoryview) -> Any:
+def read_content(form: ModuleType, file: MappedFile) -> Any:
     """Return what a file of a format holds.
 
     Raises:
-        InputError: it is damaged or refused; the message names the file.
+        InputError: it is damaged, refused or just being changed; the message names the file.
     """
+    path = file.path
     try:
-        return form.read(path, data)
+        return form.read(path, memoryview(file))
     except InputError as error:
+        file.require_unchanged()
         if str(error).startswith(f"{path}:"):
             raise
         raise InputError(f"{path}: {error}") from error
-
-
-def map_file(path: Path) -> memoryview:
-    """Map a file into memory.
-
-    Raises:
-        InputError: it does not exist, is no regular file, is empty, or may not be read.
-    """
-    try:
-        if not (path.is_file() or path.is_dir()) and path.exists():
-            raise InputError(f"{path}: is a pipe or a device; save the checkpoint as a file first")
-        with path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except ValueError as error:
-        raise InputError(f"{path}: the file is empty; download or save it again") from error
-    except OSError as error:
-        what = error.strerror or error
-        raise InputError(f"{path}: cannot be read ({what}){_mend(error)}") from error
-
-
-def _mend(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "; check the path"
-    return "; give a file in it" if isinstance(error, IsADirectoryError) else ""

@@ -14,6 +14,7 @@ from converters.checkpoint import LazyTensor
 from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
 from converters.formats.pickle_machine import Buildable, Known
+from converters.mapped import before_reading
 
 NAME_TABLE = "StructuredToParameterName@@"
 # Deeper than this nobody nests weights; a dict may hold itself.
@@ -82,6 +83,7 @@ def elements(
     data: memoryview | bytes, dtype: np.dtype[Any], kind: DType, shape: tuple[int, ...], order: str
 ) -> np.ndarray:
     """Return the elements of an array in the carrier of their type."""
+    before_reading(len(data), data)
     flat = np.frombuffer(data, dtype=dtype).astype(kind.numpy, copy=False)
     return flat.reshape(shape, order="F" if order == "F" else "C")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from converters.errors import InputError, brief
 from converters.formats.lookalikes import told_by_global
+from converters.mapped import LOOK, before_reading
 
 Globals = Mapping[tuple[str, str], "Known"]
 # What a broken pickle makes the opcodes run into.
@@ -120,6 +121,7 @@ class PickleMachine:
         before = allocated()
         try:
             for _ in range(STEPS // CHECKED):
+                before_reading(LOOK, self.data)
                 for _ in range(CHECKED):
                     opcode = self.data[self.position]
                     self.position += 1

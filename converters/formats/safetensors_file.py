@@ -22,6 +22,7 @@ from converters.dtypes import BY_SAFETENSORS, DType
 from converters.errors import InputError
 from converters.formats.content import Content, json_object
 from converters.formats.pickle_machine import StateDict
+from converters.mapped import before_reading
 
 NAME = "safetensors"
 # Under this name the metadata of a file that we wrote give its second names, as a JSON object.
@@ -137,7 +138,9 @@ def tensor_of(path: Path, key: str, entry: Any, body: memoryview) -> LazyTensor:
 
 def elements(body: memoryview, start: int, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
     """Return the elements of a tensor that begins at a byte of the body; nothing is copied."""
-    return np.frombuffer(body, dtype.numpy, math.prod(shape), start).reshape(shape)
+    count = math.prod(shape)
+    before_reading(count * dtype.itemsize, body)
+    return np.frombuffer(body, dtype.numpy, count, start).reshape(shape)
 
 
 def write(file: BinaryIO, content: Content) -> None:

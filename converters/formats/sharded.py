@@ -13,6 +13,7 @@ from typing import Any
 from converters.checkpoint import Checkpoint, LazyTensor
 from converters.errors import InputError, brief
 from converters.formats.content import json_object
+from converters.mapped import MappedFile
 
 
 def matches(data: memoryview) -> bool:
@@ -22,13 +23,14 @@ def matches(data: memoryview) -> bool:
     return head.lstrip()[:1] == b"{" and b"\0" not in head
 
 
-def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint]) -> Checkpoint:
+def read(file: MappedFile, read_shard: Callable[[MappedFile], Checkpoint]) -> Checkpoint:
     """Return the tensors of all shards, in the index's order.
 
     Raises:
         InputError: the index is broken, a shard or a key is missing, or a key stands in two shards.
     """
-    weight_map = read_index(path, data)
+    path = file.path
+    weight_map = read_index(path, memoryview(file))
     names = sorted(set(weight_map.values()))
     missing = [name for name in names if not is_file(path.parent / name)]
     if missing:
@@ -36,13 +38,11 @@ def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint])
             f"{path}: {len(missing)} of {len(names)} shards are missing beside the index: "
             f"{', '.join(map(brief, missing[:5]))}; download them too"
         )
-    for name in names:
-        with (path.parent / name).open("rb") as file:
-            if matches(memoryview(file.read(64))):
-                raise InputError(
-                    f"{path}: names {brief(name)} as a shard, which is an index itself"
-                )
-    shards = {name: read_shard(path.parent / name) for name in names}
+    opened = {name: MappedFile.of(path.parent / name) for name in names}
+    for name, one in opened.items():
+        if matches(memoryview(one)):
+            raise InputError(f"{path}: names {brief(name)} as a shard, which is an index itself")
+    shards = {name: read_shard(one) for name, one in opened.items()}
     problems = list(disagreements(weight_map, shards))
     if problems:
         raise InputError(f"{path}: index and shards disagree: {'; '.join(problems[:5])}")
@@ -60,7 +60,7 @@ def read(path: Path, data: memoryview, read_shard: Callable[[Path], Checkpoint])
         },
         metadata=dict(shards[names[0]].metadata),
         files=(path, *(path.parent / name for name in names)),
-        maps=(data, *(each for shard in shards.values() for each in shard.maps)),
+        maps=(file, *(each for shard in shards.values() for each in shard.maps)),
     )
 
 

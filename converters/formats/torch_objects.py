@@ -22,6 +22,7 @@ from converters.errors import InputError, brief
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
 from converters.formats.pickle_machine import Known, ordered_dict
+from converters.mapped import before_reading, file_behind
 
 UNTYPED = DType("untyped", "u1")
 
@@ -74,7 +75,10 @@ class Storage:
             return self.root.bytes()[self.start : self.start + self.count * self.type.itemsize]
         if self.data is None:
             raise InputError(f"{self.where}: storage {self.key!r} is not in the file")
+        before_reading(len(self.data), self.data)
         if self.checksum and zlib.crc32(self.data) != self.checksum:
+            if file := file_behind(self.data):
+                file.require_unchanged()
             raise InputError(
                 f"{self.where}: storage {self.key!r} does not have the bytes that its checksum "
                 "promises; the file is damaged: download it again"

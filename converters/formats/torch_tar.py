@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from converters.checkpoint import LazyTensor
 from converters.dtypes import DType
@@ -58,9 +58,9 @@ def members(path: Path, data: memoryview) -> dict[str, memoryview]:
     import tarfile  # slow to load, and few files need it
 
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(mode="r:", fileobj=cast("BinaryIO", data.obj)) as archive:
             found = {entry.name.removeprefix("./"): entry for entry in archive if entry.isreg()}
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise InputError(f"{path}: a broken tar archive ({error}); download it again") from error
     missing = [name for name in MEMBERS if name not in found]
     if missing:

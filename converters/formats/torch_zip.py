@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
@@ -39,7 +39,7 @@ def read(path: Path, data: memoryview) -> Any:
     Raises:
         InputError: the archive is broken, compressed or big-endian, or its pickle is refused.
     """
-    members = members_of(path)
+    members = members_of(path, opened=cast("BinaryIO", data.obj))
     root = root_folder(path, members)
     order = f"{root}/byteorder"
     if order in members and bytes(member_bytes(path, data, members, order)) != b"little":
@@ -66,19 +66,22 @@ def read(path: Path, data: memoryview) -> Any:
     return content
 
 
-def members_of(path: Path, writer: str = WRITER) -> dict[str, zipfile.ZipInfo]:
+def members_of(
+    path: Path, writer: str = WRITER, opened: BinaryIO | None = None
+) -> dict[str, zipfile.ZipInfo]:
     """Return the members of a zip file by name.
 
     Args:
         path: the file.
         writer: what writes files of this kind, for messages.
+        opened: the file where it is open: its name may be another one's meanwhile.
 
     Raises:
         InputError: its table of contents is missing or broken, or names a member twice or bytes as
             part of two members: readers would then differ in what they read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if opened is None else opened) as archive:
             found = sorted(archive.infolist(), key=lambda info: info.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise InputError(

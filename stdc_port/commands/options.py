@@ -17,6 +17,7 @@ from converters.command_line import (
     show,
     write_json,
 )
+from converters.files import made_folder
 from converters.frameworks import require_recent
 from converters.stopping import INTERRUPTED
 from stdc_port.training.processor import use_wide_vectors
@@ -167,7 +168,7 @@ def write_figures(folder: Path, part: Part) -> None:
     """Write evaluation.json, confusion.csv and confusion.png into a folder, made if need be."""
     from stdc_port.training import confusion
 
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_json(folder / "evaluation.json", part.to_json())
     confusion.write_csv(folder / "confusion.csv", part.evaluation)
     confusion.draw(folder / "confusion.png", part.evaluation)

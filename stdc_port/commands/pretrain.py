@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from converters.command_line import common_options, progress_bar, write_json
+from converters.files import check_target, made_folder
 from stdc_port.commands.options import PATH, told
 
 EXAMPLE = """
@@ -20,9 +21,15 @@ Example:
 @click.argument("target", metavar="OUT.pth", type=PATH)
 @click.option("--iterations", type=click.IntRange(min=10), help="Length; default: the demo's.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--force", is_flag=True, help="Replace a file of this name.")
 @common_options
 def pretrain_command(
-    target: Path, iterations: int | None, seed: int, json_path: Path | None, quiet: bool
+    target: Path,
+    iterations: int | None,
+    seed: int,
+    force: bool,
+    json_path: Path | None,
+    quiet: bool,
 ) -> None:
     """Train a small STDC1 classifier in torch, on patches of generated scenes.
 
@@ -32,6 +39,8 @@ def pretrain_command(
     with told("torch"):
         from stdc_port.training.pretrain import PretrainPlan, pretrain
 
+        made_folder(target.parent)
+        check_target(target, (), force=force)
         plan = PretrainPlan(seed=seed, **({"iterations": iterations} if iterations else {}))
         with progress_bar("pretraining", plan.steps, quiet=quiet) as advance:
             result = pretrain(target, plan, advance=advance)

@@ -11,6 +11,7 @@ from typing import Any
 from converters import InputError
 from converters.files import put_folder_in_place
 from converters.moves import NEW
+from converters.small_files import small_json
 from stdc_port.export.folding import Reduction
 from stdc_port.export.formats import FORMATS, Exported
 
@@ -55,12 +56,12 @@ def read_export(folder: Path) -> tuple[Exported, list[str]]:
         InputError: it is none, or a file of it is missing or another one than was compared.
     """
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = small_json(folder / NOTE)
         reduction = Reduction(bool(note["drop_heads"]), bool(note["fold_norms"]))
         names = [row["format"] for row in note["formats"] if row["format"] in FORMATS]
         exported = Exported(folder, str(note["model"]), reduction, str(note["variant"]))
-        digests: dict[str, str] = dict(note["digests"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        digests = {Path(name).name: str(one) for name, one in dict(note["digests"]).items()}
+    except (ValueError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{folder}: no folder that stdc-seg export wrote ({error})") from error
     problems = [_problem(folder / name, digest) for name, digest in digests.items()]
     if told := [problem for problem in problems if problem]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
-from converters.files import made_and_locked, remove_unheld
+from converters.files import made_and_locked, made_folder, remove_unheld
 from converters.pictures import opened
 from stdc_port.training.cityscapes import Pair, read_image, read_label_values
 
@@ -63,7 +63,7 @@ class PairReader:
         """
         if self.folder is None or not pairs:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)  # its disk is asked
+        made_folder(self.folder)  # its disk is asked
         remove_unheld(self.folder)
         with opened(pairs[0].image) as first:
             wanted = len(pairs) * first.width * first.height * BYTES_A_PIXEL
@@ -81,7 +81,7 @@ class PairReader:
         name = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
         place = self.folder / f"{sha256(os.fsencode(name)).hexdigest()[:32]}.npy"
         if not place.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            made_folder(self.folder)
             with ExitStack() as held:
                 temporary = made_and_locked(place, held, folder=False)
                 with temporary.open("wb") as file:

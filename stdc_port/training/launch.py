@@ -9,6 +9,7 @@ from pathlib import Path
 
 from converters import InputError
 from converters.command_line import write_json
+from converters.files import made_folder
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.jobs import EVALUATION, Resume
 from stdc_port.training.metrics import Evaluation
@@ -44,7 +45,7 @@ def finetune_on(
         InputError: a process failed; its reason stands above, and in its log.
         StoppedError: a signal asked to stop; all processes were told.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_json(folder / ASKED, recipe.to_json())
     training = ["--data", data, "--init", weights, "-o", folder, "--recipe", folder / ASKED]
     options = ["--resume", resume, *(["--quiet"] if quiet else [])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from rich.table import Table
 
 from converters.shown import Shown
 from stdc_port.training.labels import CLASS_NAMES, IGNORE
+
+# Sums over all classes and thousands of parts fit 64 bits.
+MOST_PIXELS = 2**50
 
 
 def confusion(
@@ -111,14 +115,20 @@ class Evaluation(Shown):
             ValueError: it is something else.
         """
         try:
-            matrix = np.array(content["matrix"], np.int64)
+            matrix = np.array(content["matrix"])
             names = tuple(content["iou"])
             scales = tuple(float(scale) for scale in content["scales"])
-            found = cls(matrix, int(content["images"]), scales, names, bool(content["flip"]))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            found = cls(matrix, index(content["images"]), scales, names, bool(content["flip"]))
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no evaluation ({error})") from error
-        if matrix.shape != (len(names), len(names)) or (matrix < 0).any():
+        if matrix.shape != (len(names), len(names)) or matrix.dtype != np.int64:
             raise ValueError(f"no evaluation of {len(names)} classes (matrix {matrix.shape})")
+        if (
+            (matrix < 0).any()
+            or (matrix > MOST_PIXELS).any()
+            or not 0 <= found.images < MOST_PIXELS
+        ):
+            raise ValueError("no evaluation: a negative or enormous number of pixels or pictures")
         return found
 
     def __rich__(self) -> Table:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import reduce
 from hashlib import sha256
-from itertools import islice
 from operator import add
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from rich.table import Table
 
 from converters import InputError
-from converters.errors import brief
-from converters.formats.content import json_object
 from converters.shown import Shown
-from converters.small_files import small_text
+from converters.small_files import small_json
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.metrics import Evaluation
+
+# Each that is missing is named.
+MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,6 @@ class Origin:
     pictures: int
     names: str
     weights: str
-
-
-# Of the parts that are missing.
-_SHOWN = 20
-_ORIGIN = TypeAdapter(Origin)
 
 
 @dataclass(frozen=True)
@@ -83,15 +77,23 @@ def read_part(path: Path) -> Part:
         InputError: it is something else.
     """
     try:
-        content = json_object(small_text(path).encode())
-        origin = _ORIGIN.validate_python(content["part"])
-        return Part(Evaluation.from_json(content), origin)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
+        content: Mapping[str, Any] = small_json(path)
+        return Part(Evaluation.from_json(content), _origin(content["part"]))
+    except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: no evaluation that stdc-seg evaluate --json wrote ({brief(error)})"
+            f"{path}: no evaluation that stdc-seg evaluate --json wrote ({error})"
         ) from error
+
+
+def _origin(content: Mapping[str, Any]) -> Origin:
+    for field in fields(Origin):
+        kind = int if field.type == "int" else str
+        if type(content[field.name]) is not kind:
+            raise ValueError(f"part.{field.name}: expected {field.type}")
+    found = Origin(**content)
+    if not (1 <= found.number <= found.parts <= MOST_PARTS and found.pictures >= 0):
+        raise ValueError(f"no part {found.number} of {found.parts}, {found.pictures} pictures")
+    return found
 
 
 def combined(parts: Mapping[str, Part]) -> Part:
@@ -107,21 +109,25 @@ def combined(parts: Mapping[str, Part]) -> Part:
     problems = [*_strangers(parts), *_doubles(parts)]
     name, first = next(iter(parts.items()))
     if not problems:
-        whole = first.origin.parts
+        wanted = range(1, first.origin.parts + 1)
         there = {part.origin.number for part in parts.values()}
-        missing = (number for number in range(1, whole + 1) if number not in there)
         problems = [
-            f"part {number}/{whole} is missing; stdc-seg evaluate --part {number}/{whole} makes it"
-            for number in islice(missing, _SHOWN)
+            f"part {number}/{len(wanted)} is missing; stdc-seg evaluate --part {number}/"
+            f"{len(wanted)} makes it"
+            for number in wanted
+            if number not in there
         ]
     if problems:
-        told = f"{name}: these are not the parts of one evaluation"
-        raise InputError("\n  ".join([told, *problems]))
-    summed = reduce(add, (part.evaluation for part in parts.values()))
+        raise InputError(
+            "\n  ".join([f"{name}: these are not the parts of one evaluation", *problems])
+        )
+    whole = reduce(add, (part.evaluation for part in parts.values()))
+    if whole.images != first.origin.pictures:
+        raise InputError(
+            f"{name}: the parts hold {whole.images} of {first.origin.pictures} pictures"
+        )
     origin = first.origin
-    if summed.images != origin.pictures:
-        raise InputError(f"{name}: the parts hold {summed.images} of {origin.pictures} pictures")
-    return Part(summed, Origin(1, 1, origin.pictures, origin.names, origin.weights))
+    return Part(whole, Origin(1, 1, origin.pictures, origin.names, origin.weights))
 
 
 def _strangers(parts: Mapping[str, Part]) -> list[str]:

@@ -12,19 +12,20 @@ import sys
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 
 from converters import InputError, RefusedError, convert_file, read_checkpoint
 from converters.command_line import progress_bar, write_json
-from converters.files import write_text
+from converters.files import made_folder, write_text
 from converters.shown import Shown
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import SPLITS, find_pairs
 from stdc_port.training.jobs import EVALUATION, Resume, finetune
 from stdc_port.training.launch import finetune_on, has_gpus
+from stdc_port.training.metrics import Evaluation
 from stdc_port.training.parallel import require_alone
 from stdc_port.training.preflight import recipe_remarks
 from stdc_port.training.recipe import Recipe, differences
@@ -32,6 +33,9 @@ from stdc_port.training.scenes import SceneSet, write_scenes
 
 DEMO_SCENES = SceneSet(train=80, val=24, width=256, height=128, seed=0)
 PRETRAINED, CONVERTED, PARITY = "stdc1_generated.pth", "converted.pdparams", "parity.json"
+
+#: The Cityscapes folder, the torch checkpoint, and its Paddle file.
+Files: TypeAlias = tuple[Path, Path, Path]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,22 @@ class Outcome(Shown):
     generated: bool
     model: str
     scale: float
+
+    @classmethod
+    def of(
+        cls, result: Evaluation, recipe: Recipe, files: Files, folder: Path, *, generated: bool
+    ) -> Outcome:
+        """Sum up a training in a folder by its last evaluation."""
+        return cls(
+            *files,
+            folder / "model.pdparams",
+            result.miou,
+            result.images,
+            result.absent,
+            generated,
+            recipe.model,
+            recipe.evaluation.scale,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -113,40 +133,47 @@ def run_pipeline(
     if devices:
         console.print(_introduced(devices))
         recipe_remarks(recipe, len(devices))  # refuses what they cannot divide among them
-    if data is not None:  # say what is missing before anything long begins
+    _require_readable(data, weights)
+    made_folder(output)
+    generated = data is None or weights is None
+    files = _made(output, data, weights, console, quiet=quiet)
+    result = _finetuned(devices, recipe, files, output / "finetune", console, quiet=quiet)
+    outcome = Outcome.of(result, recipe, files, output / "finetune", generated=generated)
+    write_json(output / EVALUATION, {**outcome.to_json(), "evaluation": result.to_json()})
+    return outcome
+
+
+def _require_readable(data: Path | None, weights: Path | None) -> None:
+    """Say what is missing before anything long begins."""
+    if data is not None:
         for split in SPLITS:
             find_pairs(data, split)
     if weights is not None:
         read_checkpoint(weights)
-    output.mkdir(parents=True, exist_ok=True)
-    generated = data is None or weights is None
-    data, weights, converted = _made(output, data, weights, console, quiet=quiet)
+
+
+def _finetuned(
+    devices: tuple[str, ...],
+    recipe: Recipe,
+    files: Files,
+    folder: Path,
+    console: Console,
+    *,
+    quiet: bool,
+) -> Evaluation:
+    """Train from the converted file, or go on where this very training was stopped."""
+    data, _, converted = files
     console.print("[bold]5. fine-tuning[/] in Paddle")
-    folder = output / "finetune"
-    resume = _begun_before(folder, recipe, data, converted)
-    if resume:
+    how: Resume = "no"
+    if _begun_before(folder, recipe, data, converted):
         console.print("  this very training was begun before and goes on from its checkpoint")
-    how: Resume = "must" if resume else "no"
+        how = "must"
     if devices:
-        result = finetune_on(devices, recipe, data, folder, converted, resume=how, quiet=quiet)
-    else:
-        result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
-        if not quiet:
-            Console().print(result)
-    outcome = Outcome(
-        data,
-        weights,
-        converted,
-        folder / "model.pdparams",
-        result.miou,
-        result.images,
-        result.absent,
-        generated,
-        recipe.model,
-        recipe.evaluation.scale,
-    )
-    write_json(output / EVALUATION, {**outcome.to_json(), "evaluation": result.to_json()})
-    return outcome
+        return finetune_on(devices, recipe, data, folder, converted, resume=how, quiet=quiet)
+    result = finetune(recipe, data, folder, converted, resume=how, quiet=quiet)
+    if not quiet:
+        Console().print(result)
+    return result
 
 
 def _introduced(devices: tuple[str, ...]) -> str:
@@ -168,7 +195,7 @@ def prepare(
         The Cityscapes folder and the converted file. What is made has been proven by parity.
     """
     require_alone("this command")
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     console = Console(stderr=True, quiet=quiet)
     if converted is not None:
         return data or _scenes(output, console, quiet=quiet), converted
@@ -193,13 +220,13 @@ def require_same_inputs(folder: Path, recipe: Recipe, data: Path, weights: Path)
         raise InputError(
             f"{folder}: holds trainings of other inputs, see {note}; name another folder with -o"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_text(note, text)
 
 
 def _made(
     output: Path, data: Path | None, weights: Path | None, console: Console, *, quiet: bool
-) -> tuple[Path, Path, Path]:
+) -> Files:
     """Data, torch checkpoint and the converted file, whose parity holds."""
     if data is None:
         data = _scenes(output, console, quiet=quiet)
@@ -292,7 +319,7 @@ def _begun_before(folder: Path, recipe: Recipe, data: Path, converted: Path) -> 
     state = checkpoints.newest().state if same else None
     if state is not None and not differences(state.recipe, recipe):
         return True
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     checkpoints.clear()
     write_text(note, text)
     return False

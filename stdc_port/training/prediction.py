@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters import InputError
-from converters.files import temporary_beside
+from converters.files import made_folder, temporary_beside
 from converters.shown import Shown
 from stdc_port.training.cityscapes import read_image
 from stdc_port.training.labels import COLOUR_OF_TRAIN_ID, ID_OF_TRAIN_ID
@@ -125,7 +125,7 @@ def claim(
             f"{output}: {len(there)} files would be replaced, the first is {there[0]}; "
             "name another folder, or replace them with --force"
         )
-    output.mkdir(parents=True, exist_ok=True)
+    made_folder(output)
     for path in there:  # otherwise they would be taken for done
         path.unlink()
     with temporary_beside(note) as temporary:
@@ -202,7 +202,7 @@ def predict_frames(
 
 def _write(image: Image.Image, train_ids: TrainIds, targets: Mapping[str, Path]) -> None:
     for kind, path in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(path.parent)
         with temporary_beside(path) as temporary:
             KINDS[kind](image, train_ids).save(temporary, format="png")
             temporary.replace(path)

@@ -5,7 +5,6 @@ Runs in a process of its own: torch and Paddle never share one that forks or tra
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from converters.files import made_folder, temporary_beside
 from stdc_port.torch_nets import build
 from stdc_port.training.labels import NUM_CLASSES
 from stdc_port.training.patches import PatchSource
@@ -70,14 +70,11 @@ def pretrain(
     )
     _train(network, source, plan, advance)
     top1 = _top1(network, plan)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        content = {"epoch": 1, "best_top1": top1, "state_dict": network.state_dict()}
+    made_folder(path.parent)
+    content = {"epoch": 1, "best_top1": top1, "state_dict": network.state_dict()}
+    with temporary_beside(path) as temporary:
         torch.save(content, temporary)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return PretrainResult(path, top1, NUM_CLASSES)
 
 

@@ -20,7 +20,7 @@ import paddle
 from converters import read_checkpoint
 from converters.dtypes import BY_NAME
 from converters.errors import InputError, brief
-from converters.files import temporary_beside
+from converters.files import made_folder, temporary_beside
 from converters.formats import safetensors_file
 from converters.formats.content import Content, Head
 
@@ -183,7 +183,7 @@ def write_whole(path: Path, write: Callable[[Path], None], agrees: Callable[[Pat
     Raises:
         InputError: the file cannot be written, or reads back differently.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     with temporary_beside(path) as temporary:
         write(temporary)
         with temporary.open("rb") as file:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from converters.files import write_text
+from converters.files import made_folder, write_text
 from stdc_port.training.batches import Batch, TrainingSet, training_set
 from stdc_port.training.cityscapes import Pair
 from stdc_port.training.keeper import Keeper
@@ -127,7 +127,7 @@ class Trainer:
         same("training set", data.identity)
         same("first weights", lambda: digest(network_arrays(self.learner.network), ""))
         if self._processes.first:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            made_folder(self.folder)
             for name, content in ((RECIPE, self.recipe), (ORIGIN, self.learner.initialisation)):
                 text = json.dumps(content.to_json(), indent=1)
                 write_text(self.folder / name, text + "\n")

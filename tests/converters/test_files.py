@@ -85,6 +85,12 @@ def test_a_file_that_came_while_another_was_made_stays(tmp_path):
     assert left(tmp_path) == ["a.pdparams"]
 
 
+@pytest.mark.parametrize("path", [".", "..", "a/..", "/"])
+def test_what_has_no_name_is_not_replaced(path):
+    with pytest.raises(InputError, match="has no name here"), temporary_beside(Path(path)):
+        pass
+
+
 # Names and consoles.
 
 

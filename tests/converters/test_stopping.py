@@ -133,7 +133,7 @@ def test_what_goes_wrong_while_a_signal_ends_the_command_needs_no_word() -> None
 
 
 AMID = """
-import os, signal, sys
+import os, signal, sys, threading, time
 from converters.stopping import end_in_order
 signal.signal(signal.SIGINT, signal.default_int_handler)
 end_in_order()
@@ -142,6 +142,8 @@ def hit(event, arguments):
     if event == "import" and arguments[0] == "paddle.base.core":
         os.kill(os.getpid(), number)
 sys.addaudithook(hit)
+if sys.argv[2] == "threads":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 try:
     import paddle
 except KeyboardInterrupt:
@@ -151,10 +153,13 @@ finally:
 """
 
 
+@pytest.mark.parametrize("threads", ["threads", "alone"])
 @pytest.mark.parametrize(
     ("name", "code", "said"), [("SIGTERM", 143, ""), ("SIGINT", 0, "Ctrl-C\n")]
 )
-def test_a_signal_while_paddle_is_loaded_comes_after_it(name: str, code: int, said: str) -> None:
+def test_a_signal_while_paddle_is_loaded_comes_after_it(
+    name: str, code: int, said: str, threads: str
+) -> None:
     """Amid it, Paddle says that it cannot be imported, or never ends."""
-    ended = run(AMID, name)
+    ended = run(AMID, name, threads)
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, f"{said}True\n", "")

@@ -65,7 +65,7 @@ MISTAKES = {
     "no such variant": ("stdc-parity --variant mmsegg", "mmseg"),
     "output exists": (
         "stdc-convert stdc1.pth -o there.pdparams",
-        "--force replaces it, -o names another",
+        "--force replaces it, or name another",
     ),
     "unknown suffix": ("stdc-convert stdc1.pth -o out.h5", "choose of .pdparams"),
     "misspelt option": ("stdc-convert stdc1.pth --modle a:b", "Did you mean '--model'"),

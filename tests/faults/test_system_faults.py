@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -132,13 +131,13 @@ cli.main(prog_name="stdc-convert")
 
 
 def test_a_source_cut_off_while_it_is_converted(saved: Path, tmp_path: Path) -> None:
-    """The system ends who reads beyond a mapped file's end; the old file stays."""
+    """No signal ends who reads beyond a mapped file's end; the old file stays."""
     source, target = tmp_path / "b.pth", tmp_path / "a.pdparams"
     shutil.copy(saved, source)
     target.write_text("old")
-    words = [str(source), "-q", "--force", "-o", str(target)]
-    ended = subprocess.run([sys.executable, "-c", CUT, *words], check=False)  # noqa: S603
-    assert ended.returncode == -signal.SIGBUS
+    words = [sys.executable, "-c", CUT, str(source), "-q", "--force", "-o", str(target)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+    assert_refused((ended.returncode, ended.stderr), source, "changed while it was read")
     assert target.read_text() == "old"
     assert command(saved, "-o", target, "--force") == (0, "")
     assert left(tmp_path) == ["a.pdparams", "b.pth"]

@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import torch
 
+from parity import check_parity
 from parity.inputs import seed_weights
 
 
@@ -137,3 +138,19 @@ def torch_cell(kind: type[Cell] = Cell, seed: int = 2) -> Cell:
 
 def images(batch: int = 2, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((batch, 3, 7, 8)).astype(np.float32)
+
+
+def checked(ours: Any, theirs: Any, inputs: Any = None, **options: Any) -> Any:
+    """Check the backward pass."""
+    given = images() if inputs is None else inputs
+    return check_parity(ours, theirs, given, checks=("backward",), **options)
+
+
+def backward(result: Any) -> dict[tuple[str, int], Any]:
+    """Give the gradients by what calls returned."""
+    return {(x.name, x.call): x for x in result.layers if x.phase == "backward"}
+
+
+def gradients(result: Any) -> dict[str, Any]:
+    """Give the gradients of inputs and parameters."""
+    return {tensor.name: tensor for tensor in result.gradients}

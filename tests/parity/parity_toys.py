@@ -131,3 +131,30 @@ def raises() -> None:
 
 def images(scale: float = 1.0, seed: int = 3) -> np.ndarray:
     return (np.random.default_rng(seed).standard_normal((2, 3, 9, 7)) * scale).astype(np.float32)
+
+
+class Plain(torch.nn.Module):
+    """One function, without weights."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, x: Any) -> Any:
+        return self.act(x)
+
+
+class PaddlePlain(paddle.nn.Layer):
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, x: Any) -> Any:
+        return self.act(x)
+
+
+def first(result: Any) -> Any:
+    """Give the first divergence of a result that fails."""
+    assert not result
+    assert result.first_divergence is not None
+    return result.first_divergence

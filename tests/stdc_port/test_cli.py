@@ -183,6 +183,12 @@ def test_an_ablation_goes_on_and_mixes_with_no_other(data: Path, tmp_path: Path)
         (["predict", "nowhere", "--weights", "x", "-o", "y"], "nowhere"),
         (["predict", "x", "--weights", "x", "-o", "y", "--scales", "1,much"], "expected scales"),
         (["evaluate", "--weights", "x", "--data", "y", "--part", "half"], "--part"),
+        (["combine", "/dev/zero"], "/dev/zero: is no regular file"),
+        (["bench", "/dev"], "no folder that stdc-seg export wrote"),
+        (["cityscapes", "-o", "/dev/null"], "no folder can be made (a file is in its way)"),
+        (["ablation", "-o", "/dev/null/x"], "no folder can be made (a file is in its way)"),
+        (["pretrain", "/dev/null"], "is no regular file"),
+        (["scenes", "."], "name it from outside"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_exits_2(

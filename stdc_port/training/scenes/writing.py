@@ -9,8 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from converters.files import put_folder_in_place, temporary_beside
+from converters.errors import InputError
+from converters.files import made_folder, put_folder_in_place, temporary_beside
 from converters.moves import NEW
+from converters.small_files import small_json
 from stdc_port.training.scenes.street import draw_scene
 
 MARKER = "generated.json"
@@ -33,8 +35,8 @@ class SceneSet:
 def read_marker(folder: Path) -> SceneSet | None:
     """How a folder's set was generated; None when it is no whole generated set."""
     try:
-        return SceneSet(**json.loads((folder / MARKER).read_text()))
-    except (OSError, ValueError, TypeError):
+        return SceneSet(**small_json(folder / MARKER))
+    except (InputError, TypeError):
         return None
 
 
@@ -62,7 +64,7 @@ def write_scenes(
         raise FileExistsError(
             f"{folder} exists and is no generated set; choose another folder or remove it"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(folder.parent)
     with temporary_beside(folder, folder=True) as stage:
         temporary = stage / NEW / folder.name
         for split, first, count in (

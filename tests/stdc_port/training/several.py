@@ -1,4 +1,4 @@
-"""Processes that train together over gloo, as a launcher would start them."""
+"""Trainings in processes of their own, several together over gloo as a launcher starts them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ from contextlib import ExitStack
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from stdc_port.training.recipe import Recipe, load_recipe
+
 CONTEXT: Any = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["stdc_port.training.trainer"])
+
+#: Steps of the tiny training.
+ITERATIONS = 4
+
+
+def tiny_recipe(*overrides: str) -> Recipe:
+    """Four steps on crops of 32 × 32."""
+    tiny = ("data.crop=[32, 32]", f"train.iterations={ITERATIONS}", "rate.warmup_iterations=1")
+    return load_recipe("generated", [*tiny, *overrides])
 
 
 def start(count: int, work: Callable[..., None], *arguments: object) -> list[BaseProcess]:

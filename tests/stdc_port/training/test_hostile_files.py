@@ -13,7 +13,7 @@ from PIL import Image
 from converters import InputError
 from stdc_port.training.cityscapes import Pair, read_pair
 from stdc_port.training.metrics import Evaluation
-from stdc_port.training.parts import Origin, Part, combined, read_part
+from stdc_port.training.parts import Origin, Part, read_part
 from stdc_port.training.prediction import Frame, predict_frames
 from stdc_port.training.recipe import load_recipe
 from stdc_port.training.runlog import read_log
@@ -71,9 +71,10 @@ def part(**origin: Any) -> dict[str, Any]:
     [
         (b"[" * 100_000, "nested without end"),
         (b"\xff\xfe", "no UTF-8 text"),
-        (b"[]", "no object"),
+        (b"[]", "no evaluation"),
         (b" " * 2**21, "more than 1 MiB"),
         (json.dumps(part(number="x")).encode(), "number"),
+        (json.dumps(part(parts=2**60)).encode(), "no part 1 of"),
         (json.dumps(part() | {"matrix": [[10**30] * 2] * 2}).encode(), "no evaluation"),
         (json.dumps(part() | {"images": float("inf")}).encode(), "no evaluation"),
     ],
@@ -84,14 +85,6 @@ def test_an_evaluation_that_is_none_is_refused(tmp_path: Path, text: bytes, said
     with pytest.raises(InputError, match=said) as refusal:
         read_part(path)
     assert str(path) in str(refusal.value)
-
-
-def test_parts_without_number_are_told_in_few_lines(tmp_path: Path) -> None:
-    path = tmp_path / "part.json"
-    path.write_text(json.dumps(part(parts=2**60)))
-    with pytest.raises(InputError, match=r"part 2/\d+ is missing") as refusal:
-        combined({"part.json": read_part(path)})
-    assert len(str(refusal.value).splitlines()) == 21
 
 
 def test_a_spoilt_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ Each begins in a process of its own, forked from one that has Paddle loaded and 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,37 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from several import CONTEXT, ITERATIONS, tiny_recipe
 
 from stdc_port.training import state as state_module
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.cityscapes import find_pairs
-from stdc_port.training.recipe import Recipe, load_recipe
+from stdc_port.training.recipe import Recipe
 from stdc_port.training.stops import StoppedError
 from stdc_port.training.trainer import Trainer
-
-ITERATIONS = 4
 
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return load_recipe(
-        "generated",
-        [
-            "data.crop=[32, 32]",
-            f"train.iterations={ITERATIONS}",
-            "train.batch_size=2",
-            "train.checkpoint_every=1",
-            "train.average=0.9",
-            "rate.warmup_iterations=1",
-        ],
-    )
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stdc_port.training.trainer"])
-    return context
+    return tiny_recipe("train.batch_size=2", "train.checkpoint_every=1", "train.average=0.9")
 
 
 def _die(*_: object) -> None:
@@ -85,8 +66,8 @@ def run(scenes: Path, folder: Path, recipe: Recipe, phase: str = "", iteration: 
         sys.exit(0 if stopped.signal == signal.SIGTERM else 130)
 
 
-def start(processes: Any, *arguments: object) -> BaseProcess:
-    process = processes.Process(target=run, args=arguments)
+def start(*arguments: object) -> BaseProcess:
+    process = CONTEXT.Process(target=run, args=arguments)
     process.start()
     return process
 
@@ -99,10 +80,10 @@ def wait_for(process: BaseProcess, there: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def whole(
-    processes: Any, scenes: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+    scenes: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, np.ndarray]:
     folder = tmp_path_factory.mktemp("never-stopped")
-    process = start(processes, scenes, folder, recipe)
+    process = start(scenes, folder, recipe)
     process.join()
     assert process.exitcode == 0
     return _end(folder)
@@ -123,10 +104,10 @@ def _same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 def test_killed_anywhere_it_ends_bit_identical(
-    processes: Any, whole: dict[str, np.ndarray], scenes: Path, recipe: Recipe, tmp_path: Path
+    whole: dict[str, np.ndarray], scenes: Path, recipe: Recipe, tmp_path: Path
 ) -> None:
     for phase, iteration in (("writing", 1), ("verified", 2), ("renamed", 3)):
-        process = start(processes, scenes, tmp_path, recipe, phase, iteration)
+        process = start(scenes, tmp_path, recipe, phase, iteration)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         found = Checkpoints(tmp_path).newest()
@@ -134,12 +115,12 @@ def test_killed_anywhere_it_ends_bit_identical(
         assert found.state is None or found.state.iteration == iteration - (phase != "renamed")
     random = np.random.default_rng(11)
     for _ in range(2):  # at random moments after it has begun
-        process = start(processes, scenes, tmp_path, recipe)
+        process = start(scenes, tmp_path, recipe)
         process.join(float(random.uniform(0.3, 1.5)))
         process.kill()
         process.join()
         assert not Checkpoints(tmp_path).newest().damaged
-    process = start(processes, scenes, tmp_path, recipe)
+    process = start(scenes, tmp_path, recipe)
     process.join()
     assert process.exitcode == 0
     assert _same(_end(tmp_path), whole)
@@ -149,7 +130,6 @@ def test_killed_anywhere_it_ends_bit_identical(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_asked_to_stop_it_saves_and_ends_in_order(
-    processes: Any,
     whole: dict[str, np.ndarray],
     scenes: Path,
     recipe: Recipe,
@@ -157,7 +137,7 @@ def test_asked_to_stop_it_saves_and_ends_in_order(
     number: signal.Signals,
     code: int,
 ) -> None:
-    process = start(processes, scenes, tmp_path, recipe)
+    process = start(scenes, tmp_path, recipe)
     log = tmp_path / "log.jsonl"
     wait_for(process, lambda: log.exists() and '"loss"' in log.read_text())
     os.kill(process.pid or 0, number)
@@ -167,6 +147,6 @@ def test_asked_to_stop_it_saves_and_ends_in_order(
     assert found.state is not None
     assert 0 < found.state.iteration < ITERATIONS
     if number == signal.SIGTERM:
-        process = start(processes, scenes, tmp_path, recipe)
+        process = start(scenes, tmp_path, recipe)
         process.join()
         assert _same(_end(tmp_path), whole)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from converters.errors import InputError
 from stdc_port.training.cityscapes import Pair
@@ -87,4 +91,41 @@ def test_a_part_survives_its_file(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "p.json").write_text(content)
     with pytest.raises(InputError, match=r"p\.json: no evaluation"):
+        read_part(tmp_path / "p.json")
+
+
+ODD = (None, 7, -1, 2.5, 10**30, float("inf"), "x", "\x1b[31m", [], {}, [[1]], True, "9" * 5000)
+
+
+def places(content: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
+    """Every place of a value, down to the second entry of a list."""
+    yield place
+    inner = content.items() if isinstance(content, dict) else []
+    for key, value in inner or (enumerate(content[:2]) if isinstance(content, list) else []):
+        yield from places(value, *place, key)
+
+
+def altered(place: tuple[Any, ...], value: object) -> str:
+    content: Any = {"": part(1).to_json()}
+    at = content
+    for key in ("", *place)[:-1]:
+        at = at[key]
+    at[("", *place)[-1]] = value
+    return json.dumps(content[""])
+
+
+@pytest.mark.parametrize("place", [*places(part(1).to_json())], ids=str)
+def test_altered_parts_are_read_or_refused(tmp_path: Path, place: tuple[Any, ...]) -> None:
+    path = tmp_path / "p.json"
+    for value in ODD:
+        path.write_text(altered(place, value))
+        with suppress(InputError):
+            whole = combined({"1": read_part(path), "2": part(2), "3": part(3)})
+            json.dumps(whole.to_json())
+            Console(file=io.StringIO()).print(whole)
+
+
+def test_lists_without_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("[" * 500_000)
+    with pytest.raises(InputError, match="nested without end"):
         read_part(tmp_path / "p.json")

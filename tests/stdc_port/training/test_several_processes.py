@@ -13,36 +13,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from several import ends, start
+from several import ITERATIONS, ends, start, tiny_recipe
 
 from converters import InputError
 from stdc_port.training.batches import Batch
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.jobs import finetune
-from stdc_port.training.recipe import Recipe, load_recipe
+from stdc_port.training.recipe import Recipe
 from stdc_port.training.runlog import LOG, read_log
 from stdc_port.training.state import TrainingState
 from stdc_port.training.step import Stepper
 from stdc_port.training.stops import StoppedError
 from stdc_port.training.trainer import Trainer
 
-ITERATIONS = 4
 FATE_AT = 2
 
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return load_recipe(
-        "generated",
-        [
-            "data.crop=[32, 32]",
-            f"train.iterations={ITERATIONS}",
-            "train.batch_size=4",
-            "train.checkpoint_every=2",
-            "train.evaluate_every=2",
-            "rate.warmup_iterations=1",
-        ],
-    )
+    return tiny_recipe("train.batch_size=4", "train.checkpoint_every=2", "train.evaluate_every=2")
 
 
 def run(scenes: Path, folder: Path, recipe: Recipe, fate: str = "") -> None:

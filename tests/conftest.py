@@ -2,11 +2,13 @@
 
 Commands tell Paddle's library what the processor can do, in the environment, which their children
 inherit. A process that has multiplied before does not hear of it and rounds otherwise; so a test
-that compares a training here with one in a child needs it said before anything else.
+that compares a training here with one in a child needs it said before anything else. One thread,
+unless more are asked for: small kernels would wait for cores that others hold.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from browser import Browser
 
 pytest_plugins = ["pytester"]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 use_wide_vectors()
 
 

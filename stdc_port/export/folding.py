@@ -5,7 +5,7 @@ Both frameworks' networks hold the same layers under the same names, so one walk
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -74,13 +74,33 @@ def fold(
     return folded.astype(weight.dtype), shift.astype(weight.dtype)
 
 
-def norm_pairs(
-    children: Callable[[Any], Iterator[tuple[str, Any]]], network: Any, conv: type, norm: type
-) -> list[tuple[Any, str, str]]:
+def reduce(
+    network: Any,
+    reduction: Reduction,
+    conv: type,
+    norm: type,
+    fold_pair: Callable[[Any, str, str], None],
+) -> None:
+    """Take out of a network of either framework what inference does not need.
+
+    Args:
+        network: changed in place.
+        reduction: what goes.
+        conv: class of convolutions.
+        norm: class of batch norms.
+        fold_pair: folds one, given as `norm_pairs` gives it.
+    """
+    if reduction.drop_heads:
+        drop_heads(network)
+    if reduction.fold_norms:
+        for parent, conv_name, norm_name in norm_pairs(network, conv, norm):
+            fold_pair(parent, conv_name, norm_name)
+
+
+def norm_pairs(network: Any, conv: type, norm: type) -> list[tuple[Any, str, str]]:
     """Find the convolutions that a batch norm of the same parent follows.
 
     Args:
-        children: gives names and layers of the direct children, in their order.
         network: the root.
         conv: class of convolutions.
         norm: class of batch norms.
@@ -92,7 +112,7 @@ def norm_pairs(
     waiting = [network]
     while waiting:
         parent = waiting.pop()
-        named = list(children(parent))
+        named = list(parent.named_children())
         waiting += [child for _, child in named]
         for (first, one), (second, other) in pairwise(named):
             if isinstance(one, conv) and isinstance(other, norm):

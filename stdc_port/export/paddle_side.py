@@ -14,7 +14,7 @@ from paddle import inference, nn
 from paddle.static import InputSpec
 
 from converters.stopping import TERMINATED
-from stdc_port.export.folding import Norm, Reduction, drop_heads, fold, norm_pairs
+from stdc_port.export.folding import Norm, Reduction, fold, reduce
 from stdc_port.export.quiet import held_back
 
 Pixels = NDArray[np.float32]
@@ -24,12 +24,7 @@ Runner = Callable[[Pixels], Pixels]
 def reduced(network: Any, reduction: Reduction) -> Any:
     """A copy of a network in evaluation mode, without what inference does not need."""
     network = deepcopy(network)
-    if reduction.drop_heads:
-        drop_heads(network)
-    if reduction.fold_norms:
-        pairs = norm_pairs(lambda layer: layer.named_children(), network, nn.Conv2D, nn.BatchNorm2D)
-        for parent, conv, norm in pairs:
-            _fold(parent, conv, norm)
+    reduce(network, reduction, nn.Conv2D, nn.BatchNorm2D, _fold)
     network.eval()
     return network
 

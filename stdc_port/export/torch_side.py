@@ -10,7 +10,7 @@ from torch import nn
 
 from converters import convert_state_dict, read_checkpoint
 from stdc_port import torch_nets
-from stdc_port.export.folding import Norm, Reduction, drop_heads, fold, norm_pairs
+from stdc_port.export.folding import Norm, Reduction, fold, reduce
 from stdc_port.export.formats import Exported
 from stdc_port.export.paddle_side import Pixels, Runner
 
@@ -52,12 +52,7 @@ def _built(exported: Exported) -> nn.Module:
 
 def _reduced(network: nn.Module, reduction: Reduction) -> nn.Module:
     network.eval()
-    if reduction.drop_heads:
-        drop_heads(network)
-    if reduction.fold_norms:
-        pairs = norm_pairs(lambda layer: layer.named_children(), network, nn.Conv2d, nn.BatchNorm2d)
-        for parent, conv, norm in pairs:
-            _fold(parent, conv, norm)
+    reduce(network, reduction, nn.Conv2d, nn.BatchNorm2d, _fold)
     return network
 
 

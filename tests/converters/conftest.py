@@ -1,18 +1,10 @@
-"""One thread for torch, since its small kernels would wait for cores; files that many convert."""
+"""Files that many tests convert."""
 
 from pathlib import Path
 
 import pytest
 import torch
 from samples import trained
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

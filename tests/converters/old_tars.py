@@ -29,12 +29,12 @@ def tar_of(state, *, parts=()) -> bytes:
     pickle.dump(len(state), storages, 2)
     pickle.dump(len(state), tensors, 2)
     for number, (key, tensor) in enumerate(state.items()):
-        storage = tensor.storage()
+        length = tensor.untyped_storage().nbytes() // tensor.element_size()
         names[key] = Numbered(1000 + number)
         kind = tensor.dtype
         pickle.dump((number, "cpu", OLD[kind]), storages, 2)
-        raw = bits(torch.tensor([], dtype=kind).set_(tensor.untyped_storage(), 0, (len(storage),)))
-        storages.write(struct.pack("<q", len(storage)) + raw)
+        raw = bits(torch.tensor([], dtype=kind).set_(tensor.untyped_storage(), 0, (length,)))
+        storages.write(struct.pack("<q", length) + raw)
         pickle.dump((1000 + number, number, OLD[kind]), tensors, 2)
         axes = tensor.dim()
         numbers = (*tensor.shape, *tensor.stride(), tensor.storage_offset())

@@ -149,7 +149,7 @@ def directions() -> Iterator[object]:
                         yield pytest.param(arch, block, content, origin, target, id=name)
 
 
-@pytest.mark.parametrize(("arch", "block", "content", "origin", "target"), directions())
+@pytest.mark.parametrize(("arch", "block", "content", "origin", "target"), list(directions()))
 def test_there_and_back(arch: str, block: str, content: str, origin: str, target: str) -> None:
     (layout, framework), (aim, to) = origin.split(), target.split()
     file = file_of(layout, framework, arch, block, content)

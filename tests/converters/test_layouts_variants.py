@@ -7,6 +7,7 @@ import paddle
 import pytest
 import torch
 from click.testing import CliRunner
+from paddle_types import default_dtype
 from samples import bits
 from stdc_files import CLASSES, DEPTHS, arrays_of, authors, mmseg, paddleseg, published
 from stdc_runs import heads, picture, relative, torch_outputs
@@ -31,11 +32,8 @@ def test_a_converted_file_computes_the_same_in_both_frameworks(variant):
         plan_conversion(file, to=to, origin=origin, allow_inexact=True)
         for to in ("paddle", "torch")
     )
-    paddle.set_default_dtype("float64")
-    try:
+    with default_dtype("float64"):
         network = paddle_nets.build("stdc1-seg", variant=variant, num_classes=CLASSES)
-    finally:
-        paddle.set_default_dtype("float32")
     arrays = arrays_of(ours).items()
     state = {key: paddle.to_tensor(array.astype(np.float64)) for key, array in arrays}
     assert network.set_state_dict(state) == ([], [])

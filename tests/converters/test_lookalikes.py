@@ -71,6 +71,7 @@ def test_a_whole_model_of_ones_own_inside_a_dict(tmp_path, monkeypatch):
     assert "asks to run 'models.net.Net': it holds a whole model" in message
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 def test_quantised_tensors(tmp_path):
     torch.save(torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8), tmp_path / "a.pth")
     assert "its tensors are quantised" in refusal(tmp_path / "a.pth")

@@ -4,8 +4,9 @@ import numpy as np
 import paddle
 import pytest
 import torch
+from paddle_types import default_dtype
 from samples import bits, generator
-from zoo import PaddleZoo, TorchZoo, double_precision
+from zoo import PaddleZoo, TorchZoo
 
 from converters import InputError, RefusedError, convert_state_dict
 from converters.user_rules import UserRules
@@ -26,7 +27,7 @@ def zoo() -> TorchZoo:
 
 @pytest.fixture
 def paddle_zoo() -> PaddleZoo:
-    with double_precision():
+    with default_dtype("float64"):
         return PaddleZoo()
 
 

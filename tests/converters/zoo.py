@@ -1,8 +1,5 @@
 """A network of every plain layer kind, in both frameworks, and small ones for one test."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import paddle
 import torch
 
@@ -57,16 +54,6 @@ class PaddleZoo(paddle.nn.Layer):
         x = self.up(self.group(x)).flatten(2)
         x = self.line(x).mean(2) @ self.scale
         return self.blocks(x)
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float64")
-    try:
-        yield
-    finally:
-        paddle.set_default_dtype(before)
 
 
 def holding(**children: object):

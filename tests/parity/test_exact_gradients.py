@@ -9,6 +9,7 @@ import paddle
 import pytest
 import torch
 from paddle import _C_ops as kernels
+from paddle_types import default_dtype
 
 from parity.backends.paddle_exact import exact_kernels
 from parity.backends.torch_exact import exact_gradients
@@ -211,19 +212,14 @@ def test_a_momentum_step_is_exact_and_its_floor_named() -> None:
     options = {"momentum": 0.9, "weight_decay": 5e-4}
     sgd = torch.optim.SGD([ours], lr=0.01, **options)
     floors: list[Floor] = []
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float64")
-    try:
+    with default_dtype("float64"), exact_kernels(lambda: floors.append):
         other = paddle.optimizer.Momentum(0.01, parameters=[theirs], **options)
-        with exact_kernels(lambda: floors.append):
-            for _ in range(4):
-                ours.grad = torch.from_numpy(slope.copy())
-                sgd.step()
-                (theirs * paddle.to_tensor(slope)).sum().backward()
-                other.step()
-                other.clear_grad()
-    finally:
-        paddle.set_default_dtype(before)
+        for _ in range(4):
+            ours.grad = torch.from_numpy(slope.copy())
+            sgd.step()
+            (theirs * paddle.to_tensor(slope)).sum().backward()
+            other.step()
+            other.clear_grad()
     assert tensor_error(ours.detach().numpy(), theirs.numpy()).error < EXACT
     assert "the momentum optimizer's factors" in {floor.operation for floor in floors}
 

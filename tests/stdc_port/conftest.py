@@ -1,12 +1,6 @@
-"""One thread for torch: with more, its small kernels wait for cores that others hold."""
+"""Lets the tests in folders below find `pairs`."""
 
-import pytest
-import torch
+import sys
+from pathlib import Path
 
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+sys.path.insert(0, str(Path(__file__).parent))

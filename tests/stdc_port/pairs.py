@@ -1,26 +1,14 @@
 """Pairs of a torch and a Paddle network with equal weights, in double precision."""
 
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import paddle
 import torch
+from paddle_types import default_dtype
 
 from converters import convert_state_dict
 from stdc_port import paddle_nets, torch_nets
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Let Paddle build layers in float64; what it had before is restored."""
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float64")
-    try:
-        yield
-    finally:
-        paddle.set_default_dtype(before)
 
 
 def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -47,7 +35,7 @@ def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 def pair(arch: str, **options: object) -> tuple[torch.nn.Module, paddle.nn.Layer]:
     """Return both networks of a name in evaluation mode, float64, with equal weights."""
     theirs = randomise(torch_nets.build(arch, **options).double()).eval()
-    with double_precision():
+    with default_dtype("float64"):
         ours = paddle_nets.build(arch, **options)
     weights = convert_state_dict(theirs.state_dict(), ours)
     assert ours.set_state_dict(weights) == ([], [])

@@ -1,6 +1,7 @@
 """The losses of both frameworks against the plain reference, and each other's gradients."""
 
 import math
+from typing import Any
 
 import numpy as np
 import paddle
@@ -9,6 +10,7 @@ import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paddle_types import default_dtype
 
 from stdc_port.paddle_nets import losses as paddle_losses
 from stdc_port.torch_nets import losses as torch_losses
@@ -22,12 +24,8 @@ SETTINGS = settings(max_examples=30, deadline=None)
 @pytest.fixture(scope="module")
 def ours():
     """Return Paddle's losses in double precision."""
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float64")
-    try:
+    with default_dtype("float64"):
         yield paddle_losses.SegmentationLoss()
-    finally:
-        paddle.set_default_dtype(before)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,9 @@ def theirs():
     return loss
 
 
-def close(found: float, expected: float, tolerance: float = EXACT) -> bool:
-    return math.isclose(float(found), expected, rel_tol=tolerance, abs_tol=1e-15)
+def close(found: Any, expected: float, tolerance: float = EXACT) -> bool:
+    value = found if isinstance(found, float) else found.item()
+    return math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-15)
 
 
 @st.composite
@@ -97,7 +96,7 @@ def test_all_ignored_is_zero_with_zero_gradients(theirs, ours):
     b = paddle.to_tensor(logits, stop_gradient=False)
     one, two = theirs.ohem(a, torch.from_numpy(labels)), ours.ohem(b, paddle.to_tensor(labels))
     one.backward(), two.backward()
-    assert float(one) == float(two) == 0
+    assert one.item() == two.item() == 0
     assert not a.grad.numpy().any()
     assert not b.grad.numpy().any()
 
@@ -246,11 +245,7 @@ def test_an_edge_of_the_coarsest_stride_alone_never_counts(dtype):
     labels = scene(1, 40, 40, 3, 7)
     expected = reference.edges(labels)
     one = torch_losses.DetailLoss().to(getattr(torch, dtype)).edges(torch.from_numpy(labels))
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype(dtype)
-    try:
+    with default_dtype(dtype):
         two = paddle_losses.DetailLoss().edges(paddle.to_tensor(labels))
-    finally:
-        paddle.set_default_dtype(before)
     assert np.array_equal(one.detach().numpy()[:, 0], expected)
     assert np.array_equal(two.detach().numpy()[:, 0], expected)

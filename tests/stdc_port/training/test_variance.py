@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 import torch
+from pairs import error, image, pair
 
 from stdc_port.training.variance import use_unbiased_variance
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from pairs import error, image, pair
 
 
 @pytest.mark.parametrize("unbiased", [True, False])

@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
+<<<<<<< HEAD
 from converters.files import cleanup, made_and_locked, made_folder, remove_unheld
+=======
+from converters.files import made_and_locked, made_folder, remove_unheld
+from converters.pictures import opened
+>>>>>>> main
 from stdc_port.training.cityscapes import Pair, read_image, read_label_values
 
 Bytes = NDArray[np.uint8]
@@ -63,7 +68,7 @@ class PairReader:
             return
         made_folder(self.folder)  # its disk is asked
         remove_unheld(self.folder)
-        with Image.open(pairs[0].image) as first:
+        with opened(pairs[0].image) as first:
             wanted = len(pairs) * first.width * first.height * BYTES_A_PIXEL
         there = sum(entry.stat().st_size for entry in self.folder.glob("*.npy"))
         free = shutil.disk_usage(self.folder).free

@@ -18,12 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
-<<<<<<< HEAD
 from converters.files import cleanup, made_and_locked, made_folder, remove_unheld
-=======
-from converters.files import made_and_locked, made_folder, remove_unheld
 from converters.pictures import opened
->>>>>>> main
 from stdc_port.training.cityscapes import Pair, read_image, read_label_values
 
 Bytes = NDArray[np.uint8]

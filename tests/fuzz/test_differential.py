@@ -10,7 +10,7 @@ from differences import DIFFERENCES, Difference, reason_for
 from differential import Read, compare, loads, ours, verdict
 from examples import EXAMPLES, MORE
 
-from converters.formats import pickle_machine
+from converters.formats import pickle_budget
 
 COUNT = 120
 SECURITY = Path(__file__).parents[2] / "docs/security.md"
@@ -32,7 +32,7 @@ def test_each_reason_has_a_file_that_one_reads_and_the_other_refuses(
     reason: Difference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if reason.name == "opcodes or objects without end":
-        monkeypatch.setattr(pickle_machine, "OBJECTS", 10_000)
+        monkeypatch.setattr(pickle_budget, "ROOM", 10_000)
     for make in (EXAMPLES[reason.name], *MORE.get(reason.name, ())):
         path = tmp_path / "a.pth"
         path.write_bytes(make())

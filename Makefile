@@ -16,6 +16,7 @@ OUTPUT     ?= runs/cityscapes
 ARGS       ?=
 FUZZ       ?= 100000
 FUZZ_DUMPS ?= 20000
+FUZZ_OTHERS ?= 20000
 KILLS      ?= 100
 
 .PHONY: setup test lint fuzz faults demo parity finetune-cityscapes ablation bench docs docs-traps docs-tour docs-api clean help
@@ -46,6 +47,7 @@ test: lint ## lint and all tests
 fuzz: $(READY) ## try 100 000 broken files of every format under guard
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py checkpoints $(FUZZ)
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py dumps $(FUZZ_DUMPS)
+	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore campaign.py others $(FUZZ_OTHERS)
 	cd tests/fuzz && PYTHONPATH=../.. $(abspath $(BIN))/python -W ignore guided.py -max_total_time=60
 
 faults: $(READY) ## kill convert, parity and training 100 times with each of three signals

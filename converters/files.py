@@ -16,6 +16,7 @@ from pathlib import Path
 
 from converters.errors import InputError
 from converters.moves import NEW, exchanged, move_all, take_back
+from converters.stopping import held_back
 
 # Of a name's 255 bytes a temporary takes so many; the rest tells it from others.
 KEPT = 220
@@ -71,7 +72,7 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """
     if path.name in ("", ".."):
         raise InputError(f"{path}: has no name here; name it from outside: {path.absolute()}")
-    with ExitStack() as held:
+    with cleanup() as held:
         try:
             remove_abandoned(path)
             temporary = made_and_locked(path, held, folder=folder)
@@ -96,7 +97,7 @@ def scratch_folder(name: str) -> Iterator[Path]:
         OSError: there is no room for it.
     """
     place = Path(tempfile.gettempdir()) / name
-    with ExitStack() as held:
+    with cleanup() as held:
         remove_abandoned(place)
         yield made_and_locked(place, held, folder=True)
 
@@ -110,6 +111,20 @@ def write_text(path: Path, text: str) -> None:
     with temporary_beside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+
+
+@contextmanager
+def cleanup() -> Iterator[ExitStack]:
+    """Yield a stack of what is to be done in the end; signals wait until it is done."""
+    held = ExitStack()
+    try:
+        yield held
+    finally:
+        try:
+            with held_back():
+                held.close()
+        finally:
+            held.close()  # where a signal came before it could be held back
 
 
 def made_and_locked(path: Path, held: ExitStack, *, folder: bool) -> Path:

@@ -20,6 +20,8 @@ TERMINATED, INTERRUPTED = 143, 130
 # This part of Paddle, as it is loaded, sets a handler of its own for SIGTERM. That one prints a
 # trace of C++ calls, leaves everything lying, and now and then waits for ever for a lock.
 SETS_ITS_OWN = "paddle.base"
+# Signals that ask a command to end.
+HEARD = (signal.SIGTERM, signal.SIGINT)
 # Seconds after which a signal comes again that Python passed over.
 AGAIN = 0.02
 
@@ -58,6 +60,30 @@ def code_of_end(error: BaseException) -> int | None:
     return None
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals that come meanwhile come afterwards; in the main thread alone, which hears them.
+
+    They are noted, not blocked alone: other threads, as those of torch's products, hear signals for
+    this one, which is told at once. What is not Python's own to hear is blocked alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    ours = [number for number in HEARD if callable(signal.getsignal(number))]
+    before = [signal.signal(number, lambda it, _: came.append(it)) for number in ours]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    try:
+        yield
+    finally:
+        for number, handler in zip(ours, before, strict=True):
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if came:
+            signal.raise_signal(came[0])
+
+
 def _hear() -> None:
     signal.signal(signal.SIGTERM, _end)
 
@@ -88,27 +114,6 @@ class _Again:
         # What else goes wrong while a signal ends the command needs no word.
 
 
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Let signals that come meanwhile come afterwards.
-
-    Amid its loading Paddle would say that it cannot be imported. They are noted, not blocked alone:
-    other threads, as those of torch's products, hear signals for this one, which is told at once.
-    """
-    came: list[int] = []
-    heard = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda it, _: came.append(it)) for number in heard]
-    signal.pthread_sigmask(signal.SIG_BLOCK, heard)
-    try:
-        yield
-    finally:
-        for number, handler in zip(heard, before, strict=True):
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
-        if came:
-            signal.raise_signal(came[0])
-
-
 class _After(MetaPathFinder):
     """Finds Paddle's part where it lies, and sets the handler again when it has been loaded."""
 
@@ -125,7 +130,7 @@ class _After(MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_and_hear(module: ModuleType) -> None:
-            with _held_back():
+            with held_back():  # amid it Paddle would say that it cannot be imported
                 load(module)
 
         spec.loader.exec_module = load_and_hear  # type: ignore[method-assign]

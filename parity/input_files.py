@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.dump import Dump, DumpError, is_dump
+import converters
+from parity.dump import Dump, is_dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 Colours = tuple[float, float, float]
 #: How `numpy.savez` calls what it is given by position.
 BY_POSITION = "arr_"
+#: What a packed archive may take beyond its size: a bomb unpacks to a thousand times of it.
+MOST_UNPACKED = 1 << 27
 
 
-class InputError(ValueError):
+class InputError(converters.InputError, ValueError):
     """An input cannot be had; names the option, what was found, and what is possible."""
 
 
@@ -60,9 +63,9 @@ def from_file(path: Path, picture: Picture) -> Iterator[tuple[str, np.ndarray, s
             yield "", array[None] if lacks_batch else array, f"from {path.name}"
         else:
             yield "", *_image(path, picture)
-    except (DumpError, ValueError, EOFError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # whatever numpy, zipfile and Pillow stumble on in a damaged file
         raise InputError(f"--input {path}: cannot be read ({error})") from error
 
 
@@ -72,6 +75,12 @@ def _of_dump(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
 
 
 def _of_archive(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
+    with zipfile.ZipFile(path) as table:
+        unpacked = sum(info.file_size for info in table.infolist())
+    if unpacked > path.stat().st_size + MOST_UNPACKED:
+        raise InputError(
+            f"--input {path}: unpacks to {unpacked} bytes; save it unpacked, with numpy.savez"
+        )
     with np.load(path, allow_pickle=False) as content:
         for name in sorted(content.files, key=lambda name: not name.startswith(BY_POSITION)):
             own = "" if name.startswith(BY_POSITION) else name
@@ -87,14 +96,16 @@ def _numbers(path: Path, name: str, array: Any) -> np.ndarray:
 def _image(path: Path, picture: Picture) -> tuple[np.ndarray, str]:
     try:
         from PIL import Image, UnidentifiedImageError
+
+        from converters.pictures import as_rgb, opened
     except ImportError as error:
         raise InputError(
             f"--input {path}: reading an image needs Pillow; run: pip install pillow"
         ) from error
     try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        with opened(path) as file:
+            image = as_rgb(file, upright=True)
+    except UnidentifiedImageError as error:
         raise InputError(f"--input {path}: neither an image nor a .npy or .npz file") from error
     height, width = picture.size
     found = f"{image.height}×{image.width}"

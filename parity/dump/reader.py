@@ -168,8 +168,11 @@ class Dump(Archive):
             for name in self.names
             if name.startswith(prefix)
         }
-        held = Weights.stored(found, "torch", "")
-        if held.sha256() != self.manifest.weights_sha256:
+        try:
+            digest = Weights.stored(found, "torch", "").sha256()
+        except InputError as error:
+            raise self.odd(weight_member("*"), str(error)) from error
+        if digest != self.manifest.weights_sha256:
             raise self.odd(weight_member("*"), "they are not the weights that the network ran with")
         return found
 

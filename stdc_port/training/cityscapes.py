@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
+from converters.pictures import as_rgb, opened
 from stdc_port.training.labels import NUM_CLASSES, TRAIN_ID_OF_ID, unknown_ids
 
 SPLITS = ("train", "val")
@@ -158,31 +158,16 @@ def _readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
         raise DamagedPairError([f"{path}: unreadable ({error})"]) from error
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """Open a picture: no pipe, which would be waited for, and none that unpacks without end.
-
-    Raises:
-        OSError: it is no picture, or one of those.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError("is no regular file")
-    try:
-        with Image.open(path) as image:
-            yield image
-    except Image.DecompressionBombError as error:
-        raise OSError(str(error)) from error
-
-
-def read_image(path: Path) -> Image.Image:
-    """Read a picture as RGB.
+def read_image(path: Path, *, upright: bool = False) -> Image.Image:
+    """Read a picture as RGB; see `converters.pictures.as_rgb`.
 
     Raises:
         OSError: it is no picture, or broken.
+        ValueError: it has more than 8 bits a channel, or is to be turned.
     """
     with opened(path) as image:
         pixels = _decoded(path, image) if image.mode == "RGB" else None
-        return image.convert("RGB") if pixels is None else Image.fromarray(pixels)
+        return as_rgb(image, upright=upright) if pixels is None else Image.fromarray(pixels)
 
 
 def _decoded(path: Path, image: Image.Image) -> NDArray[np.uint8] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.errors import InputError
-from converters.files import made_and_locked, made_folder, remove_unheld
+from converters.files import cleanup, made_and_locked, made_folder, remove_unheld
+from converters.pictures import opened
 from stdc_port.training.cityscapes import Pair, read_image, read_label_values
 
 Bytes = NDArray[np.uint8]
@@ -64,7 +64,7 @@ class PairReader:
             return
         made_folder(self.folder)  # its disk is asked
         remove_unheld(self.folder)
-        with Image.open(pairs[0].image) as first:
+        with opened(pairs[0].image) as first:
             wanted = len(pairs) * first.width * first.height * BYTES_A_PIXEL
         there = sum(entry.stat().st_size for entry in self.folder.glob("*.npy"))
         free = shutil.disk_usage(self.folder).free
@@ -81,7 +81,7 @@ class PairReader:
         place = self.folder / f"{sha256(os.fsencode(name)).hexdigest()[:32]}.npy"
         if not place.exists():
             made_folder(self.folder)
-            with ExitStack() as held:
+            with cleanup() as held:
                 temporary = made_and_locked(place, held, folder=False)
                 with temporary.open("wb") as file:
                     np.save(file, decode(path), allow_pickle=False)

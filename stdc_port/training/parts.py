@@ -107,7 +107,7 @@ def combined(parts: Mapping[str, Part]) -> Part:
             one is missing; all of this is listed.
     """
     problems = [*_strangers(parts), *_doubles(parts)]
-    first = next(iter(parts.values()))
+    name, first = next(iter(parts.items()))
     if not problems:
         wanted = range(1, first.origin.parts + 1)
         there = {part.origin.number for part in parts.values()}
@@ -118,10 +118,14 @@ def combined(parts: Mapping[str, Part]) -> Part:
             if number not in there
         ]
     if problems:
-        raise InputError("\n  ".join(["these are not the parts of one evaluation", *problems]))
+        raise InputError(
+            "\n  ".join([f"{name}: these are not the parts of one evaluation", *problems])
+        )
     whole = reduce(add, (part.evaluation for part in parts.values()))
     if whole.images != first.origin.pictures:
-        raise InputError(f"the parts hold {whole.images} of {first.origin.pictures} pictures")
+        raise InputError(
+            f"{name}: the parts hold {whole.images} of {first.origin.pictures} pictures"
+        )
     origin = first.origin
     return Part(whole, Origin(1, 1, origin.pictures, origin.names, origin.weights))
 

@@ -188,7 +188,7 @@ def predict_frames(
             kept.append(str(frame.name))
             continue
         try:
-            image = read_image(frame.source)
+            image = read_image(frame.source, upright=True)
         except (OSError, ValueError, SyntaxError) as error:
             problems.append(f"{frame.source}: unreadable picture ({error})")
             continue

@@ -133,12 +133,13 @@ class RunLog:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; those that a crash cut short are left out."""
+    """The lines of a log; those that a crash cut short or spoilt are left out."""
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
         try:
             content = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(content, dict) and isinstance(content.get("iteration"), int):
             lines.append(content)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 
-from converters.stopping import code_of_end
+from converters.stopping import code_of_end, held_back
 
 ASKED = """
 import os, signal, sys
@@ -163,3 +166,28 @@ def test_a_signal_while_paddle_is_loaded_comes_after_it(
     """Amid it, Paddle says that it cannot be imported, or never ends."""
     ended = run(AMID, name, threads)
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, f"{said}True\n", "")
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, lambda *_: None])
+def test_who_hears_signals_is_the_same_after_they_were_held_back(handler: Any) -> None:
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with held_back():
+            assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert signal.getsignal(signal.SIGTERM) is handler
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_another_thread_holds_nothing_back() -> None:
+    found: list[object] = []
+
+    def work() -> None:
+        with held_back():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGINT)]

@@ -19,12 +19,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
-from starts import start
+from starts import ROOT, start
 from victims import VICTIMS, Ended, Victim
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # Ends of a process: done; stopped in order; and by the signal itself, before there was anything to
-# clean up or where it cannot be caught. Python itself, while it starts, ends Ctrl-C with a 1.
+# clean up or where it cannot be caught.
 ENDS: Mapping[signal.Signals, tuple[int, ...]] = {
     signal.SIGKILL: (0, -signal.SIGKILL),
     signal.SIGTERM: (0, 143, -signal.SIGTERM),
@@ -59,6 +59,11 @@ class Toll:
         self.counts += other.counts
         self.failures += other.failures
         return self
+
+
+def began_not(ended: Ended, number: signal.Signals) -> bool:
+    """Whether Ctrl-C met Python before it came to the command: it ends with a 1, and a trace."""
+    return number == signal.SIGINT and ended.code == 1 and str(ROOT) not in ended.errors
 
 
 @dataclass
@@ -106,7 +111,7 @@ class Killer:
         seen = self.victim.look(self.folder)
         saved = SAVED in ended.errors and len(ended.errors.splitlines()) == 1
         found = [*seen.faults]
-        if ended.code not in ENDS[number] and "<frozen site>" not in ended.errors:
+        if ended.code not in ENDS[number] and not began_not(ended, number):
             found.append("not an exit code of it")
         if number != signal.SIGKILL and new:
             found.append(f"left {new}")

@@ -46,7 +46,10 @@ class Running:
         if number is not None:
             if self.wait(after) is not None:
                 return None
-            os.kill(self.pid, number)
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:  # ended just now; who it was forked from has taken note
+                return None
         code = self.wait(LONGEST)
         if code is None:
             os.kill(self.pid, signal.SIGKILL)

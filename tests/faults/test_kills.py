@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from kills import Killer, kills, shares
-from starts import HANGS
+from kills import Killer, began_not, kills, shares
+from starts import HANGS, ROOT
 from victims import OLD, Ended, Parity, Training, is_checkpoint, state
 
 from converters.command_line import may_become_report
@@ -63,6 +63,13 @@ def test_a_bad_end_is_seen(tmp_path: Path, ended: Ended, wrong: str) -> None:
     killer.victim.begin(tmp_path)
     killer.judge(ended, signal.SIGTERM, "it", set())
     assert wrong in killer.toll.failures[0]
+
+
+def test_python_that_was_only_starting_is_no_bad_end() -> None:
+    trace = 'File "<frozen site>", line 9\nKeyboardInterrupt\n'
+    assert began_not(Ended(1, trace), signal.SIGINT)
+    assert not began_not(Ended(1, trace), signal.SIGTERM)
+    assert not began_not(Ended(1, f'File "{ROOT}/converters/cli.py"'), signal.SIGINT)
 
 
 def test_every_kill_has_its_job() -> None:

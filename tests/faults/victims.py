@@ -155,6 +155,7 @@ class Convert(WritesFiles):
 
     name = "convert"
     words = ("converters.cli", "-q", "a.pth", "--force", "-o", "a.pdparams", "--json", "r.json")
+    modules = ("converters.convert", "converters.commands.convert")
     files: ClassVar = {"a.pdparams": is_checkpoint, "r.json": is_report}
 
     def prepare(self, folder: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from seeds import Seeds
 from subjects import OUT, SUBJECTS, Subject
 
 CHUNK = 500
+# Seeds that no campaign reaches.
+AHEAD, WARMING = 2**40, 10
 # A process that a file brings down does not answer; its share is then a failure.
 PATIENCE = 600
 CANARIES = (Path(CANARY.split()[-1]), Path(ESCAPED))
@@ -43,7 +46,7 @@ class Tally:
             yield f"{name:12}" + "".join(f"{self.counts[name, kind]:>10}" for kind in kinds)
         total = {kind: sum(n for (_, k), n in self.counts.items() if k == kind) for kind in kinds}
         yield f"{'all':12}" + "".join(f"{total[kind]:>10}" for kind in kinds)
-        for seed, name, outcome in self.failures[:40]:
+        for seed, name, outcome in self.failures[:200]:
             yield f"\nseed {seed}, {name}: {outcome.kind}\n{outcome.detail}"
 
 
@@ -86,9 +89,19 @@ def warm_up(subject: Subject, folder: Path, made: Seeds) -> None:
     for form, data in made.items():
         path = folder / subject.name(form)
         path.write_bytes(data)
-        subject.use(path)
+        with suppress(refusals()):
+            subject.use(path)
         path.unlink()
         (folder / OUT).unlink(missing_ok=True)
+    # What is imported or made at the first refusal of a kind alone.
+    for seed in range(AHEAD, AHEAD + WARMING):
+        form, data = mutated(made, seed, subject.by_format)
+        path = folder / subject.name(form)
+        path.write_bytes(data)
+        with suppress(Exception):
+            subject.use(path)
+        path.unlink()
+    (folder / OUT).unlink(missing_ok=True)
 
 
 def campaign(subject: str, count: int, first: int = 0) -> Tally:

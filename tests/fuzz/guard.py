@@ -23,7 +23,7 @@ LARGEST = 256 * MEBIBYTE
 # Events of the interpreter that reading a file has no business with.
 FORBIDDEN = re.compile(
     r"os\.(system|exec|fork|forkpty|posix_spawn|spawn|startfile|kill|putenv|chmod|chown|link|symlink)"
-    r"|subprocess\.|socket\.|ctypes\.|pty\.|code\.__new__|pickle\.find_class|"
+    r"|subprocess\.|socket\.|ctypes\.|pty\.|pickle\.find_class|"
     r"ftplib|smtplib|urllib|webbrowser"
 )
 # Where modules may be loaded from, at first need.
@@ -78,6 +78,9 @@ class Guard:
     def _forbids(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "exec":
             return not installed(arguments[0])
+        if event == "code.__new__":
+            # A compiled module makes code, of no content, for its tracebacks.
+            return not str(arguments[1]).endswith(".pyx")
         if event == "shutil.rmtree":
             return not self._is_inside(arguments[0])
         if event == "import":
@@ -139,9 +142,10 @@ def told(use: Callable[[Path], str | None], path: Path, refusals: Refusals) -> O
     try:
         verdict = use(path)
     except refusals as error:
-        line = str(error).partition("\n")[0]
-        clear = str(path.parent) in line and line.isprintable() and len(line) < 1000
-        return Outcome("refused" if clear else "unclear", line)
+        lines = str(error).split("\n")
+        told = all(line.isprintable() and len(line) < 1000 for line in lines)
+        clear = told and str(path.parent) in str(error)
+        return Outcome("refused" if clear else "unclear", str(error))
     except TooLongError:
         raise
     except BaseException:  # noqa: BLE001 - whatever it is, it should not have happened

@@ -9,6 +9,7 @@ from pathlib import Path
 import dump_mutations
 import dump_seeds
 import mutations
+import other_files
 import seeds
 from mutations import Mutation
 from seeds import SHARD, Seeds
@@ -86,4 +87,5 @@ SUBJECTS = {
         dump_mutations.BY_FORMAT,
         beside={"torch.npz": "torch", "paddle.npz": "paddle"},
     ),
+    "others": Subject(other_files.seeds, other_files.use, other_files.BY_FORMAT),
 }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from converters.errors import InputError
+from converters.formats.content import json_object
 from converters.small_files import small_text, toml_in
 from stdc_port.training.recipe.values import Recipe
 
 _ADAPTER = TypeAdapter(Recipe)
+_SECTIONS = get_type_hints(Recipe)
 
 
 def recipe_names() -> list[str]:
@@ -63,8 +64,7 @@ def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
 def _read(name: str) -> dict[str, Any]:
     try:
         if name.endswith(".json"):  # as a run stores it
-            stored: dict[str, Any] = json.loads(small_text(Path(name)))
-            return stored
+            return json_object(small_text(Path(name)).encode())
         if name.endswith(".toml"):
             text = small_text(Path(name))
         elif name in recipe_names():
@@ -106,10 +106,8 @@ def _describe(problem: Any) -> str:
     return f"{path}: {problem['msg']}, found {problem['input']!r}" if path else problem["msg"]
 
 
-def _keys(sections: Iterable[str]) -> list[str]:
-    kind: Any = Recipe
-    for section in sections:
-        kind = get_type_hints(kind)[section]
+def _keys(sections: Sequence[object]) -> list[str]:
+    kind: Any = _SECTIONS[str(sections[0])] if sections else Recipe
     return [key.name for key in fields(kind)]
 
 

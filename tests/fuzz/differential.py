@@ -77,6 +77,17 @@ def theirs(path: Path) -> Read:
         return Read(refusal=f"{type(error).__name__}: {error}")
 
 
+def loads(path: Path) -> Read:
+    """Return whether torch reads a file, however large what it reads would be if written out."""
+    import torch
+
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch refuses with errors of any kind
+        return Read(refusal=f"{type(error).__name__}: {error}")
+    return Read({})
+
+
 def flat(loaded: Any, path: str = "") -> Tensors:
     """Return the tensors of dicts in dicts, by path."""
     import torch

@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from paddle_types import default_dtype
+from paddle_building import default_dtype
 from samples import bits, generator
 from zoo import PaddleZoo, TorchZoo
 

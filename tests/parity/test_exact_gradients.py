@@ -9,7 +9,7 @@ import paddle
 import pytest
 import torch
 from paddle import _C_ops as kernels
-from paddle_types import default_dtype
+from paddle_building import default_dtype
 
 from parity.backends.paddle_exact import exact_kernels
 from parity.backends.torch_exact import exact_gradients

@@ -1,30 +1,18 @@
-"""How Paddle builds layers: in another type, or fast, where their weights come from elsewhere."""
+"""Networks of Paddle's whose weights come from elsewhere, built fast."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import paddle
 from paddle.nn.initializer.constant import ConstantInitializer
 from paddle.nn.initializer.normal import NormalInitializer
 
+from parity.traps.tools import default_dtype
 from stdc_port import paddle_nets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@contextmanager
-def default_dtype(name: str) -> Iterator[None]:
-    """Let Paddle build layers of a type; what it had before is restored."""
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype(name)
-    try:
-        yield
-    finally:
-        paddle.set_default_dtype(before)
+    import paddle
 
 
 def blank(arch: str, *, dtype: str = "float32", **options: Any) -> paddle.nn.Layer:

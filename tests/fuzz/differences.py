@@ -1,6 +1,7 @@
 """Why we refuse a file that its own library reads, or the reverse: all of it.
 
-The libraries: ``torch.load(weights_only=True)`` and ``safetensors``.
+The libraries: ``torch.load(weights_only=True)``, ``safetensors`` and
+``paddle.load``.
 ``docs/security.md`` shows the same lists.
 """
 
@@ -95,7 +96,21 @@ SAFETENSORS = (
     ),
     Difference("NaN in the metadata", "safetensors refuses", r"expected value at line"),
 )
-LISTS = {"torch": DIFFERENCES, "safetensors": SAFETENSORS}
+PADDLE = (
+    Difference("a name off our list", "we refuse", r"asks to run|the file calls|has no place in"),
+    Difference("no dict of tensors", "we refuse", r"holds no dict of tensors"),
+    Difference("a type as a key", "we refuse", r"unhashable type"),
+    Difference("an array's state of four parts", "we refuse", r"not enough values to unpack"),
+    Difference("keys that may collide", "we refuse", r"keys that are neither texts nor numbers"),
+    Difference("opcodes or objects without end", "we refuse", r"never comes to an end"),
+    Difference(
+        "an array's facts that numpy does not take",
+        "paddle refuses",
+        r"_reconstruct|__setstate__|data type|dtype|SystemError|signed integer|MemoryError|parse",
+    ),
+    Difference("a frame longer than any file", "paddle refuses", r"FRAME length|frame"),
+)
+LISTS = {"torch": DIFFERENCES, "safetensors": SAFETENSORS, "paddle": PADDLE}
 
 
 def reason_for(side: str, message: str, differences: tuple[Difference, ...] = DIFFERENCES) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters import InputError
+from converters.errors import indented
 from converters.files import made_folder, temporary_beside, write_text
 from converters.shown import Shown
 from stdc_port.training.cityscapes import read_image
@@ -195,7 +196,7 @@ def predict_frames(
         written.append(str(frame.name))
     if problems:
         head = f"{len(problems)} of {len(frames)} pictures could not be predicted"
-        raise InputError("\n  ".join([head, *problems]))
+        raise InputError(*indented([head, *problems]))
     return Predicted(output, tuple(written), tuple(kept))
 
 

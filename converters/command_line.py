@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from converters.cut_off import tell_of_files_cut_off
-from converters.errors import ConverterError, InputError, RefusedError, printable
+from converters.errors import ConverterError, InputError, RefusedError, one_line, printable
 from converters.files import temporary_beside
 from converters.stopping import code_of_end, end_in_order
 
@@ -218,10 +218,10 @@ def report_path(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
         click.BadParameter: its folder does not exist, it is a folder itself, or no report.
     """
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise click.BadParameter(printable(f"{path}: name a file in a folder that exists"))
+        raise click.BadParameter(one_line(f"{path}: name a file in a folder that exists"))
     if path is not None and not may_become_report(path):
         raise click.BadParameter(
-            printable(f"{path} is no report, and would be replaced; name another file")
+            one_line(f"{path} is no report, and would be replaced; name another file")
         )
     return path
 

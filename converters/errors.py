@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from converters.few import in_few
 
@@ -18,12 +18,15 @@ class ConverterError(Exception):
     """Base of all errors of this package; its text is meant for the user as it stands.
 
     Lines that no one could read, as a name of a file may make them, lose their middle; what a
-    terminal would obey is spelt out.
+    terminal would obey is spelt out, a line break, too.
+
+    Args:
+        lines: of the text.
     """
 
-    def __init__(self, message: str) -> None:
-        lines = printable(message).split("\n")
-        super().__init__("\n".join(shortened(line, _LONGEST_LINE) for line in lines))
+    def __init__(self, *lines: str) -> None:
+        shown = (shortened(one_line(line), _LONGEST_LINE) for line in lines)
+        super().__init__("\n".join(shown))
 
 
 class InputError(ConverterError):
@@ -42,7 +45,7 @@ class RefusedError(ConverterError):
     def __init__(self, summary: str, problems: Sequence[str], mend: str = "") -> None:
         self.problems = tuple(problems)
         lines = [summary, *(f"  {shortened(problem)}" for problem in in_few(self.problems))]
-        super().__init__("\n".join([*lines, mend] if mend else lines))
+        super().__init__(*lines, *mend.splitlines())
 
 
 def printable(text: str) -> str:
@@ -56,6 +59,17 @@ def printable(text: str) -> str:
         one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
         for one in text
     )
+
+
+def one_line(text: str) -> str:
+    """Return a text with all that is not simply shown spelt with a backslash, line breaks too."""
+    return printable(text).replace("\n", r"\n")
+
+
+def indented(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a message: a head, and what it is about set in below it."""
+    for number, line in enumerate(lines):
+        yield f"  {line}" if number else line
 
 
 def shortened(line: str, longest: int = _LONGEST) -> str:

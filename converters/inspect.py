@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.checkpoint import Checkpoint
-from converters.errors import InputError
+from converters.errors import InputError, one_line
 from converters.few import in_few
 from converters.formats import read_checkpoint
 from converters.layouts import Layout
@@ -92,14 +92,14 @@ class Inspection(Shown):
 
     def plain(self) -> str:
         """Return the facts as lines, none of them broken."""
-        return "\n".join(self._lines())
+        return "\n".join(map(one_line, self._lines()))
 
     def __rich__(self) -> RenderableType:
         """Return the facts for a terminal; the tensors are in :class:`TensorTable`."""
         from rich.console import Group
         from rich.text import Text
 
-        return Group(*(Text(line) for line in self._lines()))
+        return Group(*(Text(one_line(line)) for line in self._lines()))
 
     def _lines(self) -> Iterator[str]:
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""

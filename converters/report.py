@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from converters.errors import brief
+from converters.errors import brief, one_line
 from converters.few import in_few
 from converters.plan import Entry
 from converters.shown import Shown
@@ -113,15 +113,18 @@ class ConversionReport(Shown):
     def plain(self) -> str:
         """Return the report as lines, none of them broken: for a pipe or a file."""
         table = plain_lines(list(self._rows()), RIGHT)
-        return "\n".join((*self._head(), *table, *(text for text, _ in self._tail())))
+        lines = (*self._head(), *table, *(text for text, _ in self._tail()))
+        return "\n".join(map(one_line, lines))
 
     def __rich__(self) -> RenderableType:
         """Return the report for a terminal."""
         from rich.console import Group
         from rich.text import Text
 
-        tail = (Text(text, style=style) for text, style in self._tail())
-        return Group(*map(Text, self._head()), rich_table(list(self._rows()), RIGHT), *tail)
+        tail = (Text(one_line(text), style=style) for text, style in self._tail())
+        return Group(
+            *map(Text, map(one_line, self._head())), rich_table(list(self._rows()), RIGHT), *tail
+        )
 
     def _head(self) -> Iterator[str]:
         inside = f", dict {self.wrapper!r}" if self.wrapper else ""

@@ -1,4 +1,4 @@
-"""A command that is asked to end (SIGTERM, Ctrl-C) does so in order: its temporary files go."""
+"""A command that a signal asks to end does so in order: its temporary files go."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-#: What a shell calls a command that was asked to end, and one that Ctrl-C ended.
-TERMINATED, INTERRUPTED = 143, 130
 # This part of Paddle, as it is loaded, sets a handler of its own for SIGTERM. That one prints a
 # trace of C++ calls, leaves everything lying, and now and then waits for ever for a lock.
 SETS_ITS_OWN = "paddle.base"
-# Signals that ask a command to end.
-HEARD = (signal.SIGTERM, signal.SIGINT)
+# Signals that ask a command to end; the last where its terminal is gone, with the connection.
+HEARD = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+# What a shell calls a command that a signal ended.
+SIGNALLED = 128
 # Seconds after which a signal comes again that Python passed over.
 AGAIN = 0.02
 
 
 def end_in_order() -> None:
-    """Let SIGTERM end the command by an exception, also once Paddle has been loaded.
+    """Let signals end the command by an exception, also once Paddle has been loaded.
 
     And let no signal be lost: Python passes over an exception, and so over SIGTERM and Ctrl-C,
     where nobody can catch it, in a finalizer or the callback of a weak reference. In the main
@@ -53,9 +53,9 @@ def code_of_end(error: BaseException) -> int | None:
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         if isinstance(cause, KeyboardInterrupt):
-            return INTERRUPTED
-        if isinstance(cause, SystemExit) and cause.code == TERMINATED:
-            return TERMINATED
+            return SIGNALLED + signal.SIGINT
+        if isinstance(cause, SystemExit) and cause.code in {SIGNALLED + one for one in HEARD}:
+            return int(str(cause.code))
         cause = cause.__cause__ or cause.__context__
     return None
 
@@ -85,11 +85,13 @@ def held_back() -> Iterator[None]:
 
 
 def _hear() -> None:
-    signal.signal(signal.SIGTERM, _end)
+    for number in HEARD:  # nohup ignores one; Ctrl-C raises an exception of its own
+        if number != signal.SIGINT and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
 
 
-def _end(*_: object) -> None:
-    sys.exit(TERMINATED)
+def _end(number: int, _: object) -> None:
+    sys.exit(SIGNALLED + number)
 
 
 def _come_again(number: int) -> None:
@@ -106,11 +108,11 @@ class _Again:
 
     def __call__(self, passed_over: UnraisableHookArgs) -> None:
         error = passed_over.exc_value
-        code = error and code_of_end(error)
+        code = None if error is None else code_of_end(error)
         if code is None:
             self._others(passed_over)
         elif isinstance(error, KeyboardInterrupt | SystemExit):
-            _come_again(signal.SIGINT if code == INTERRUPTED else signal.SIGTERM)
+            _come_again(code - SIGNALLED)
         # What else goes wrong while a signal ends the command needs no word.
 
 

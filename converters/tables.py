@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from converters.errors import one_line
+
 if TYPE_CHECKING:  # rich is loaded where something is shown
     from rich.table import Table
 
@@ -18,6 +20,7 @@ def plain_lines(rows: Rows, right: Container[int] = ()) -> list[str]:
         rows: of texts, the titles first.
         right: columns that are aligned to the right.
     """
+    rows = [[one_line(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -39,7 +42,7 @@ def rich_table(rows: Rows, right: Container[int] = ()) -> Table:
         side: Literal["left", "right"] = "right" if place in right else "left"
         table.add_column(Text(title), justify=side, overflow="fold")
     for row in rows[1:]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(one_line(text)) for text in row))
     return table
 
 

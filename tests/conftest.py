@@ -8,6 +8,7 @@ unless more are asked for: small kernels would wait for cores that others hold.
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 use_wide_vectors()
+
+
+def pytest_collection_finish() -> None:
+    """Spare every later garbage collection the million objects of both frameworks."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from converters.formats.pickle_machine import Buildable, Known
+from converters.formats.pickle_values import Buildable, Known
 
 
 class Opaque(Buildable):

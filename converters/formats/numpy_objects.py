@@ -13,7 +13,7 @@ import numpy as np
 from converters.checkpoint import LazyTensor
 from converters.dtypes import DType, of_paddle_array
 from converters.errors import InputError
-from converters.formats.pickle_machine import Buildable, Known
+from converters.formats.pickle_values import Buildable, Known
 from converters.mapped import before_reading
 
 NAME_TABLE = "StructuredToParameterName@@"
@@ -107,7 +107,11 @@ def _known() -> dict[tuple[str, str], Known]:
         functions[(f"{core}.multiarray", "_reconstruct")] = PickledArray
         functions[(f"{core}.multiarray", "scalar")] = _scalar
         functions[(f"{core}.numeric", "_frombuffer")] = _from_buffer
-    table = {key: Known(".".join(key), call=call) for key, call in functions.items()}
+    arrays = (PickledArray, _from_buffer)
+    table = {
+        key: Known(".".join(key), call=call, tensor=call in arrays)
+        for key, call in functions.items()
+    }
     table[("numpy", "ndarray")] = Known("numpy.ndarray")
     return table
 

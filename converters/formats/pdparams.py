@@ -29,7 +29,8 @@ from converters.formats.opcodes import (
     text_opcode,
     tuple_opcodes,
 )
-from converters.formats.pickle_machine import Known, PickleMachine, StateDict, ordered_dict
+from converters.formats.pickle_machine import PickleMachine
+from converters.formats.pickle_values import Known, StateDict, ordered_dict
 
 NAME = "pdparams"
 SLICE_TABLE = "UnpackBigParamInfor@@"

@@ -21,7 +21,7 @@ from converters.checkpoint import LazyTensor
 from converters.dtypes import BY_SAFETENSORS, DType
 from converters.errors import InputError
 from converters.formats.content import Content, json_object
-from converters.formats.pickle_machine import StateDict
+from converters.formats.pickle_values import StateDict
 from converters.mapped import before_reading
 
 NAME = "safetensors"

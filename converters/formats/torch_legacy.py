@@ -18,7 +18,8 @@ from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
 from converters.formats.numpy_objects import unwrap
 from converters.formats.opcodes import integer_opcode, text_opcode
-from converters.formats.pickle_machine import PickleMachine, StateDict
+from converters.formats.pickle_machine import PickleMachine
+from converters.formats.pickle_values import StateDict
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
 from converters.formats.torch_pickle import PROTOCOL_2, state_dict_pickle
 

@@ -21,7 +21,7 @@ from converters.dtypes import BY_NAME, BY_STORAGE, DType
 from converters.errors import InputError, brief
 from converters.formats.beside import BESIDE_GLOBALS
 from converters.formats.numpy_objects import NUMPY_GLOBALS
-from converters.formats.pickle_machine import Known, ordered_dict
+from converters.formats.pickle_values import Known, ordered_dict
 from converters.mapped import before_reading, file_behind
 
 UNTYPED = DType("untyped", "u1")
@@ -224,7 +224,10 @@ def _functions() -> dict[tuple[str, str], Callable[..., Any]]:
 _NOT_TORCHS = BESIDE_GLOBALS | NUMPY_GLOBALS
 TORCH_GLOBALS: dict[tuple[str, str], Known] = _NOT_TORCHS | dict(
     [
-        *(_row(m, n, call=function) for (m, n), function in _functions().items()),
+        *(
+            _row(m, n, call=function, tensor=n.startswith("_rebuild_tensor"))
+            for (m, n), function in _functions().items()
+        ),
         *(_row("torch", dtype.storage, value=dtype) for dtype in BY_STORAGE.values()),
         *(_row("torch", _tensor_class(dtype)) for dtype in BY_STORAGE.values()),
         *(_row("torch", name, value=dtype) for name, dtype in BY_NAME.items()),

@@ -17,7 +17,8 @@ from converters.checkpoint import LazyTensor
 from converters.dtypes import DType
 from converters.errors import InputError
 from converters.formats.numpy_objects import unwrap
-from converters.formats.pickle_machine import BROKEN, Known, PickleMachine
+from converters.formats.pickle_machine import BROKEN, PickleMachine
+from converters.formats.pickle_values import Known
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, part_of, tensor_of
 
 NAME = "torch-tar"

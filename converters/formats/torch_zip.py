@@ -14,7 +14,8 @@ from converters.errors import InputError, brief
 from converters.formats.content import Content, facts_in
 from converters.formats.lookalikes import told_by_members
 from converters.formats.numpy_objects import unwrap
-from converters.formats.pickle_machine import PickleMachine, StateDict
+from converters.formats.pickle_machine import PickleMachine
+from converters.formats.pickle_values import StateDict
 from converters.formats.torch_objects import TORCH_GLOBALS, Storage, storage_of
 from converters.formats.torch_pickle import state_dict_pickle
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.command_line import common_options, write_json
+from converters.errors import one_line
 from parity.commands.options import DEVICE, INPUTS, NETWORKS, RENAMING, RUNNING, chosen
 from parity.commands.outcome import errors_as_exit_codes
 
@@ -121,8 +122,8 @@ def _tell(manifest: Manifest, path: Path) -> None:
 
     size = path.stat().st_size / 1e6
     version = manifest.versions[manifest.framework]
+    click.echo(one_line(f"{path}: {manifest.title}"))
     click.echo(
-        f"{path}: {manifest.title}\n"
         f"{' and '.join(manifest.precisions)} of {manifest.framework} {version} on "
         f"{where(manifest)}, {size:.1f} MB"
     )

@@ -17,7 +17,7 @@ from converters.command_line import (
     stop,
     write_json,
 )
-from converters.errors import printable
+from converters.errors import one_line
 from converters.stopping import end_in_order
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def progress(what: str, *, quiet: bool) -> Iterator[None]:
 
 def give_up(message: str) -> NoReturn:
     """End the command: it could not be done."""
-    click.echo(printable(f"stdc-parity: {' '.join(message.split())}"), err=True)
+    click.echo(one_line(f"stdc-parity: {' '.join(message.split())}"), err=True)
     sys.exit(COULD_NOT)
 
 
@@ -90,7 +90,7 @@ def report(result: ParityResult, title: str, options: Mapping[str, Any]) -> None
     from parity.report.terminal import show
 
     if not options["quiet"]:
-        click.echo(printable(title))
+        click.echo(one_line(title))
         show(result, Console(), everything=options["everything"])
     if options["json_path"] is not None:
         write_json(options["json_path"], result.to_json(title))

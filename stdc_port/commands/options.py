@@ -19,7 +19,7 @@ from converters.command_line import (
 )
 from converters.files import made_folder
 from converters.frameworks import require_recent
-from converters.stopping import INTERRUPTED
+from converters.stopping import SIGNALLED
 from stdc_port.training.processor import use_wide_vectors
 from stdc_port.training.stops import StoppedError
 
@@ -160,7 +160,8 @@ def told(*needed: str) -> Iterator[None]:
             yield
         except StoppedError as stopped:
             click.echo(str(stopped), err=True)
-            code = HOLDS if stopped.signal == signal.SIGTERM else INTERRUPTED
+            ours = stopped.signal == signal.SIGTERM
+            code = HOLDS if ours else SIGNALLED + stopped.signal
             raise SystemExit(code) from None
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paddle import inference, nn
 from paddle.static import InputSpec
 
-from converters.stopping import TERMINATED
+from converters import stopping
 from stdc_port.export.folding import Norm, Reduction, fold, reduce
 from stdc_port.export.quiet import held_back
 
@@ -50,12 +50,9 @@ def save_inference(network: Any, stem: Path) -> tuple[Path, Path]:
         Both files.
     """
     spec = [InputSpec([None, 3, None, None], "float32", "image")]
-    with held_back():
-        try:
-            paddle.jit.save(network, str(stem), input_spec=spec)
-        except SystemExit as stopped:
-            # By a signal amid Paddle's tracing, which puts words of its own in the code's place.
-            raise SystemExit(TERMINATED) from stopped
+    # Amid Paddle's tracing a signal's exit code would become words of its own.
+    with held_back(), stopping.held_back():
+        paddle.jit.save(network, str(stem), input_spec=spec)
     return stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.pdiparams")
 
 

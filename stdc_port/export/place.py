@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import InputError
+from converters.errors import indented
 from converters.files import put_folder_in_place
 from converters.moves import NEW
 from converters.small_files import small_json
@@ -65,7 +66,7 @@ def read_export(folder: Path) -> tuple[Exported, list[str]]:
         raise InputError(f"{folder}: no folder that stdc-seg export wrote ({error})") from error
     problems = [_problem(folder / name, digest) for name, digest in digests.items()]
     if told := [problem for problem in problems if problem]:
-        raise InputError("\n  ".join([f"{folder}: export once more, with --force", *told]))
+        raise InputError(*indented([f"{folder}: export once more, with --force", *told]))
     return exported, names
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from converters.errors import InputError
+from converters.errors import InputError, indented
 from converters.pictures import as_rgb, opened
 from stdc_port.training.labels import NUM_CLASSES, TRAIN_ID_OF_ID, unknown_ids
 
@@ -52,7 +52,7 @@ class DamagedPairError(InputError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n  ".join(problems))
+        super().__init__(*indented(problems))
         self.problems = tuple(problems)
 
 
@@ -224,4 +224,4 @@ def _refuse(root: Path, problems: Sequence[str], *, hint: str) -> None:
     lines = [f"{root}: {len(problems)} problems with the data set", *problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"and {len(problems) - _SHOWN} more")
-    raise InputError("\n  ".join([*lines, hint]))
+    raise InputError(*indented([*lines, hint]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters import InputError
+from converters.errors import indented
 from stdc_port.training.augmentation import Normalisation
 from stdc_port.training.cityscapes import DamagedPairError, Pair, read_pair
 from stdc_port.training.inference import Scales, predict, scales_of
@@ -79,7 +80,7 @@ def evaluate(
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         lines = [f"{len(problems)} problems with the data set", *problems[:_SHOWN], *more]
-        raise InputError("\n  ".join(lines))
+        raise InputError(*indented(lines))
     return Evaluation(matrix, len(pairs), scales_of(scale), flip=flip)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from converters.errors import InputError
+from converters.errors import InputError, indented
 from stdc_port.training.checkpoints import Checkpoints
 from stdc_port.training.learner import Learner
 from stdc_port.training.nonfinite import NotFiniteError, bad_arrays
@@ -51,9 +51,8 @@ class Keeper:
         damaged = "".join(f"passed over: {problem}\n" for problem in found.damaged)
         if found.state is None:
             if required:
-                raise InputError(
-                    f"{damaged}{self._folder}: no checkpoint to resume from; start without --resume"
-                )
+                head = f"{self._folder}: no checkpoint to resume from; start without --resume"
+                raise InputError(*damaged.splitlines(), head)
             return f"{damaged}no checkpoint in {self._folder}: a fresh start"
         self._require_same_recipe(found.state, found.path)
         self.progress = restore(found.state, self._learner, self._processes)
@@ -134,7 +133,7 @@ class Keeper:
         changed = differences(state.recipe, self._recipe)
         if changed:
             head = f"{path}: made by another recipe; resume with the same one, or take another"
-            raise InputError("\n  ".join([f"{head} folder", *changed]))
+            raise InputError(*indented([f"{head} folder", *changed]))
 
 
 def _refuse_bad(state: TrainingState) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from converters import InputError
+from converters.errors import indented
 from converters.shown import Shown
 from converters.small_files import small_json
 from stdc_port.training.cityscapes import Pair
@@ -118,9 +119,8 @@ def combined(parts: Mapping[str, Part]) -> Part:
             if number not in there
         ]
     if problems:
-        raise InputError(
-            "\n  ".join([f"{name}: these are not the parts of one evaluation", *problems])
-        )
+        head = f"{name}: these are not the parts of one evaluation"
+        raise InputError(*indented([head, *problems]))
     whole = reduce(add, (part.evaluation for part in parts.values()))
     if whole.images != first.origin.pictures:
         raise InputError(

@@ -7,6 +7,7 @@ one with other weights does not mix with it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters import InputError
-from converters.files import made_folder, temporary_beside
+from converters.errors import indented
+from converters.files import made_folder, temporary_beside, write_text
 from converters.shown import Shown
 from stdc_port.training.cityscapes import read_image
 from stdc_port.training.labels import COLOUR_OF_TRAIN_ID, ID_OF_TRAIN_ID
@@ -126,11 +128,9 @@ def claim(
             "name another folder, or replace them with --force"
         )
     made_folder(output)
-    for path in there:  # otherwise they would be taken for done
-        path.unlink()
-    with temporary_beside(note) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(note)
+    for path in there:  # older than any picture they stay until they are replaced
+        os.utime(path, ns=(0, 0))
+    write_text(note, text)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def predict_frames(
         written.append(str(frame.name))
     if problems:
         head = f"{len(problems)} of {len(frames)} pictures could not be predicted"
-        raise InputError("\n  ".join([head, *problems]))
+        raise InputError(*indented([head, *problems]))
     return Predicted(output, tuple(written), tuple(kept))
 
 

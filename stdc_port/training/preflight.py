@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.errors import InputError
+from converters.errors import InputError, indented
 from stdc_port.spec import OHEM_SHARE
 from stdc_port.training.batches import Batch
 from stdc_port.training.labels import CLASS_NAMES, IGNORE, NUM_CLASSES
@@ -158,7 +158,7 @@ def batch_remarks(batch: Batch, names: list[str], n_min: int) -> list[str]:
             for name, labels in zip(names, batch.labels, strict=True)
             if (values := _unknown(labels))
         ]
-        raise InputError("\n  ".join(["known labels are 0-18 and 255; found", *problems]))
+        raise InputError(*indented(["known labels are 0-18 and 255; found", *problems]))
     if not labelled:
         return [f"every pixel is ignored, the detail head alone is trained: {', '.join(names)}"]
     if labelled < n_min:

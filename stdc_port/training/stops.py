@@ -7,18 +7,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from signal import SIGINT, SIGTERM
 from types import FrameType
 
+from converters.stopping import HEARD
 from stdc_port.training.parallel import ALONE, Processes
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StoppedError(Exception):
     """Somebody asked the training to stop, and its state is on the disk.
 
     Attributes:
-        signal: SIGTERM or SIGINT.
+        signal: SIGTERM, SIGINT or SIGHUP.
     """
 
     def __init__(self, number: int, message: str) -> None:
@@ -40,9 +40,11 @@ class StopRequest:
     def hear(self, number: int, _: FrameType | None = None) -> None:
         """Note a signal; the second one of its kind ends the process at once.
 
-        But for Paddle's launcher, which sends SIGTERM three times within a second.
+        But for Paddle's launcher, which sends SIGTERM three times within a second; and where a
+        terminal is gone, which the system and the shell both tell.
         """
-        if self.number == number and "PADDLE_TRAINER_ID" not in os.environ:
+        impatient = "PADDLE_TRAINER_ID" not in os.environ and number in (SIGTERM, SIGINT)
+        if self.number == number and impatient:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.number = number
@@ -55,12 +57,13 @@ class StopRequest:
 
 @contextmanager
 def stop_request(processes: Processes = ALONE) -> Iterator[StopRequest]:
-    """Note SIGTERM and SIGINT instead of being ended by them; in the main thread alone."""
+    """Note signals instead of being ended by them; in the main thread alone."""
     request = StopRequest(processes)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request.hear) for number in _SIGNALS}
+    heard = [number for number in HEARD if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, request.hear) for number in heard}
     try:
         yield request
     finally:

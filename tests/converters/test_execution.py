@@ -189,7 +189,9 @@ cli.main(prog_name="stdc-convert")
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["ended", "ctrl-c"]
+    ("name", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
+    ids=["ended", "ctrl-c", "no terminal"],
 )
 def test_a_command_that_is_stopped_leaves_nothing(network, tmp_path, name, code):
     target = tmp_path / "a.pdparams"

@@ -6,18 +6,25 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from hostile import pdparams, refusal, text, zipped
 
+import parity.cli
+import stdc_port.cli
 from converters import InputError, read_checkpoint
 from converters.cli import main
-from converters.errors import ConverterError
-from converters.formats import content, pickle_machine
+from converters.errors import RefusedError
+from converters.formats import content, pickle_budget
+from converters.formats.pickle_machine import PickleMachine
 from converters.user_rules import read_rules
 
 WRITERS = {"a.pth": zipped, "a.pdparams": pdparams}
@@ -65,14 +72,127 @@ def test_a_memo_has_no_long_numbers(tmp_path: Path) -> None:
     assert "beyond 32 bits in the memo" in refusal(path)
 
 
-@pytest.mark.parametrize("flood", [b"]", b"}", b"(", b"N0"])
-def test_floods_of_opcodes_come_to_an_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: bytes
+FLOODS = {
+    "EMPTY_LIST": b"]",
+    "EMPTY_DICT": b"}",
+    "EMPTY_TUPLE": b")",
+    "EMPTY_SET": b"\x8f",
+    "NONE": b"N",
+    "BININT1": b"K\x07",
+    "BININT": b"J\0\0\1\1",
+    "BINFLOAT": b"G@@@@@@@@",
+    "DUP": b"2",
+    "MEMOIZE": b"\x94",
+    "BINPUT": b"q\x07",
+    "BINGET": b"h\0",
+    "APPEND": b"NaNa",
+    "POP": b"N0",
+    "MARK": b"(",
+    "LIST": b"(l",
+    "TUPLE": b"(Nt",
+    "TUPLE1": b"\x85",
+    "FROZENSET": b"(N\x91",
+    "SHORT_BINUNICODE": b"\x8c\x04abcd",
+    "SHORT_BINBYTES": b"C\0",
+    "REDUCE": b"h\0)R",
+    "REDUCE that copies": b"h\0h\1\x85R",
+}
+MOST_COSTLY = ("EMPTY_LIST", "SHORT_BINUNICODE", "REDUCE", "REDUCE that copies")
+COPIED = b"](" + b"J\0\0\1\1N\x86" * 30_000 + b"e"
+BEGIN = b"\x80\x04ccollections\nOrderedDict\nq\0" + COPIED + b"q\1"
+MEASURE = """
+import re, sys
+from pathlib import Path
+import parity.cli
+import stdc_port.cli
+from converters import InputError, read_checkpoint
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
+
+Path("/proc/self/clear_refs").write_text("5")
+before = peak()
+try:
+    read_checkpoint(sys.argv[1])
+except InputError as error:
+    print(peak() - before, error)
+"""
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_floods_of_opcodes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
 ) -> None:
-    monkeypatch.setattr(pickle_machine, "STEPS", 1 << 17)
-    monkeypatch.setattr(pickle_machine, "OBJECTS", 100_000)
-    path = pdparams(tmp_path / "a.pdparams", b"\x80\x02(" + flood * (1 << 17) + b"t.")
-    assert "never comes to an end" in refusal(path)
+    monkeypatch.setattr(pickle_budget, "ROOM", 1 << 23)
+    monkeypatch.setattr(pickle_budget, "OPCODES", 200_000)
+    path = pdparams(tmp_path / "a.pdparams", BEGIN + FLOODS[flood] * 300_000 + b".")
+    assert "more than any checkpoint: a flood" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "flood", ["EMPTY_LIST", "SHORT_BINUNICODE", "REDUCE", "REDUCE that copies"]
+)
+def test_floods_take_no_more_than_their_size_and_200_mib(tmp_path: Path, flood: str) -> None:
+    """Of all opcodes those that take the most; twice the size, since it counts as mapped, too."""
+    path, code = tmp_path / "a.pdparams", FLOODS[flood]
+    path.write_bytes(BEGIN + code * ((16 << 20) // len(code)) + b".")
+    words = [sys.executable, "-c", MEASURE, str(path)]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    assert "more than any checkpoint: a flood" in told
+    assert int(told.split()[0]) <= 2 * path.stat().st_size + (200 << 20)
+
+
+def test_one_wide_letter_makes_a_text_four_times_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickle_budget, "ROOM", 8 << 20)
+    long = ("a" * (6 << 20) + "\U0001f600").encode()
+    flood = b"\x80\x04}X" + struct.pack("<I", len(long)) + long + b"."
+    assert "a flood" in refusal(pdparams(tmp_path / "a.pdparams", flood))
+
+
+def many_tensors() -> dict[str, torch.Tensor]:
+    return {f"blocks.{n}.weight": torch.zeros(2) for n in range(20_000)}
+
+
+def with_optimizer() -> dict[str, object]:
+    rows = {n: {"step": torch.tensor(1.0), "avg": torch.zeros(2)} for n in range(20_000)}
+    return {"model": many_tensors(), "optimizer": {"state": rows, "params": list(rows)}}
+
+
+def arrays(path: Path) -> None:
+    held = {key: np.zeros(2, np.float32) for key in many_tensors()}
+    path.write_bytes(pickle.dumps(held, 2))
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path: torch.save(many_tensors(), path),
+        lambda path: torch.save(many_tensors(), path, _use_new_zipfile_serialization=False),
+        lambda path: torch.save(with_optimizer(), path),
+        arrays,
+    ],
+    ids=["zip", "legacy", "optimizer", "arrays"],
+)
+def test_checkpoints_of_many_tensors_take_less_than_half_of_what_they_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(pickle_budget, "ROOM", 4 << 20)
+    monkeypatch.setattr(pickle_budget, "OPCODES", 200_000)
+    monkeypatch.setattr(pickle_budget, "EACH", pickle_budget.EACH // 2)
+    monkeypatch.setattr(pickle_budget, "EACH_OPCODES", pickle_budget.EACH_OPCODES // 2)
+    save(tmp_path / "a.pth")
+    assert len(read_checkpoint(tmp_path / "a.pth")) == 20_000
+
+
+def test_numbers_of_a_memo_may_come_in_any_order() -> None:
+    """Old Pythons count them from 1."""
+    data = b"\x80\x02K\x05q\x070K\x06q\x010h\x07h\x01\x86."
+    assert PickleMachine(memoryview(data), {}).load() == (5, 6)
+    for number in (b"h\x03", b"g-1\n", b"h\x02"):
+        with pytest.raises(InputError, match="not a readable pickle"):
+            PickleMachine(memoryview(b"\x80\x02Nq\x00" + number + b"."), {}).load()
 
 
 @pytest.mark.parametrize("kind", ["a.safetensors", "a.safetensors.index.json"])
@@ -149,22 +269,55 @@ def test_rules_are_not_waited_for(tmp_path: Path) -> None:
             read_rules(path)
 
 
-EVIL = "\x1b]0;title\x07\u202egpj[/][red]\udcff"
+EVIL = "\x1b]0;title\x07\u202e\ngpj[/][red]\udcff"
+SPELT = r"\x1b]0;title\x07\u202e\ngpj[/][red]\udcff"
+# By their words, commands that are given one file or two; whether it is there or not.
+COMMANDS: dict[str, tuple[click.Command, list[str], int]] = {
+    "inspect": (main, ["inspect"], 1),
+    "diff": (main, ["diff"], 2),
+    "convert": (main, ["convert", "--to", "paddle"], 1),
+    "rules": (main, ["convert", "a.pth", "--rules"], 1),
+    "output": (main, ["convert", "a.pth", "--arch", "generic", "--to", "paddle", "-o"], 1),
+    "report": (main, ["inspect", "a.pth", "--json"], 1),
+    "parity": (parity.cli.main, ["check"], 1),
+    "parity diff": (parity.cli.main, ["diff"], 2),
+    "evaluate": (stdc_port.cli.main, ["evaluate", "--weights", "a.pth", "--data"], 1),
+    "recipe": (stdc_port.cli.main, ["finetune", "--show-recipe", "--recipe"], 1),
+}
 
 
-@pytest.mark.parametrize("words", [["inspect"], ["diff"], ["convert", "--to", "paddle"]])
-def test_names_of_files_do_not_speak_to_the_terminal(tmp_path: Path, words: list[str]) -> None:
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_names_of_files_do_not_speak_to_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, there: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a.weight": torch.ones(2, 2, 3, 3)}, "a.pth")
     name = EVIL.replace("/", "")
-    (tmp_path / name).write_bytes(b"junk")
-    for path in (tmp_path / name, tmp_path / f"missing{name}"):
-        both = [str(path)] * (2 if words == ["diff"] else 1)
-        found = CliRunner().invoke(main, [*words, *both])
-        assert found.exit_code == 2
-        assert r"\x1b]0;title\x07\u202egpj[][red]\udcff" in found.output
-        assert not set("\x1b\x07\u202e") & set(found.output)
+    if there:
+        Path(name).write_bytes(b"junk")
+    main_command, words, files = COMMANDS[command]
+    path = name if there else f"missing/{name}"
+    found = CliRunner().invoke(main_command, [*words, *[path] * files])
+    assert found.exit_code == 2
+    assert SPELT.replace("/", "") in found.output
+    assert not set("\x1b\x07\u202e") & set(found.output)
+    told = [line for line in found.output.splitlines() if "gpj" in line]
+    assert told == [line for line in told if SPELT.replace("/", "") in line]
+
+
+def test_names_of_files_do_not_break_lines_of_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a.weight": torch.ones(2, 2, 3, 3)}, "a\nb.pth")
+    whole = [["inspect", "a\nb.pth"], ["a\nb.pth", "--arch", "generic", "-o", "c\nd.pdparams"]]
+    for words in (*whole, ["diff", "a\nb.pth", "c\nd.pdparams"]):
+        shown = CliRunner().invoke(main, words).output
+        assert not [line for line in shown.splitlines() if line.startswith(("b.pth", "d.pdparams"))]
+        assert r"a\nb.pth" in shown or words[0] == "diff"
 
 
 def test_messages_are_printable() -> None:
-    assert str(ConverterError(f"a{EVIL}:\n  b")) == (
-        r"a\x1b]0;title\x07\u202egpj[/][red]\udcff:" + "\n  b"
-    )
+    error = RefusedError(f"a{EVIL}:", ["b\nc"], "d")
+    assert str(error) == "\n".join([f"a{SPELT}:", r"  b\nc", "d"])

@@ -7,7 +7,7 @@ import paddle
 import pytest
 import torch
 from click.testing import CliRunner
-from paddle_types import default_dtype
+from paddle_building import blank
 from samples import bits
 from stdc_files import CLASSES, DEPTHS, arrays_of, authors, mmseg, paddleseg, published
 from stdc_runs import heads, picture, relative, torch_outputs
@@ -18,7 +18,7 @@ from converters.convert import convert_file
 from converters.errors import InputError
 from converters.formats import read_checkpoint
 from converters.layouts import names, stdc
-from stdc_port import paddle_nets, spec, torch_nets
+from stdc_port import spec, torch_nets
 
 every_backbone = pytest.mark.parametrize("name", list(DEPTHS))
 
@@ -32,8 +32,7 @@ def test_a_converted_file_computes_the_same_in_both_frameworks(variant):
         plan_conversion(file, to=to, origin=origin, allow_inexact=True)
         for to in ("paddle", "torch")
     )
-    with default_dtype("float64"):
-        network = paddle_nets.build("stdc1-seg", variant=variant, num_classes=CLASSES)
+    network = blank("stdc1-seg", dtype="float64", variant=variant, num_classes=CLASSES)
     arrays = arrays_of(ours).items()
     state = {key: paddle.to_tensor(array.astype(np.float64)) for key, array in arrays}
     assert network.set_state_dict(state) == ([], [])

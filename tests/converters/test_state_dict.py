@@ -4,12 +4,12 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from paddle_types import default_dtype
 from samples import bits, generator
 from zoo import PaddleZoo, TorchZoo
 
 from converters import InputError, RefusedError, convert_state_dict
 from converters.user_rules import UserRules
+from parity.traps.tools import default_dtype
 
 
 def randomised(network: torch.nn.Module) -> torch.nn.Module:

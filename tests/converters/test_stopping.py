@@ -191,3 +191,17 @@ def test_another_thread_holds_nothing_back() -> None:
     thread.start()
     thread.join()
     assert found == [signal.getsignal(signal.SIGINT)]
+
+
+IGNORED = """
+import os, signal
+from converters.stopping import end_in_order
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+end_in_order()
+os.kill(os.getpid(), signal.SIGHUP)
+print("goes on")
+"""
+
+
+def test_what_nohup_began_goes_on_without_its_terminal() -> None:
+    assert run(IGNORED).stdout == "goes on\n"

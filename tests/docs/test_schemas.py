@@ -43,7 +43,7 @@ RUN = {
 def made() -> dict[str, dict[str, Any]]:
     from stdc_port.training.ablation import Ablation, Arm
     from stdc_port.training.metrics import Evaluation
-    from stdc_port.training.pipeline import Outcome
+    from stdc_port.training.outcome import Outcome
 
     arms = tuple(Arm(0, pretrained, 0.25, 0.5) for pretrained in (True, False))
     where = [Path(name) for name in ("data", "a.pth", "a.pdparams", "model.pdparams")]

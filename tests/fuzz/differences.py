@@ -43,7 +43,7 @@ DIFFERENCES = (
     Difference("no dict of tensors", "we refuse", r"holds no dict of tensors"),
     Difference("a signature spelt in another way", "we refuse", r"no known checkpoint format"),
     Difference("keys that may collide", "we refuse", r"keys that are neither texts nor numbers"),
-    Difference("opcodes or objects without end", "we refuse", r"never comes to an end"),
+    Difference("opcodes or objects without end", "we refuse", r"more than any checkpoint: a flood"),
     Difference("few elements repeated", "we refuse", r"would fill a disk"),
     Difference("a lazy view", "we refuse", r"a lazy view"),
     Difference("more dimensions than numpy has", "we refuse", r"and no array may"),
@@ -102,7 +102,7 @@ PADDLE = (
     Difference("a type as a key", "we refuse", r"unhashable type"),
     Difference("an array's state of four parts", "we refuse", r"not enough values to unpack"),
     Difference("keys that may collide", "we refuse", r"keys that are neither texts nor numbers"),
-    Difference("opcodes or objects without end", "we refuse", r"never comes to an end"),
+    Difference("opcodes or objects without end", "we refuse", r"more than any checkpoint: a flood"),
     Difference(
         "an array's facts that numpy does not take",
         "paddle refuses",

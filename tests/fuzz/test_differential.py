@@ -16,7 +16,7 @@ from examples import EXAMPLES, MORE
 from paddle_examples import EXAMPLES as PADDLE_EXAMPLES
 from safetensors_examples import EXAMPLES as SAFETENSORS_EXAMPLES
 
-from converters.formats import pickle_machine
+from converters.formats import pickle_budget
 
 COUNT = 120
 SECURITY = Path(__file__).parents[2] / "docs/security.md"
@@ -69,7 +69,7 @@ def test_each_reason_has_a_file_that_one_reads_and_the_other_refuses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if reason.name == "opcodes or objects without end":
-        monkeypatch.setattr(pickle_machine, "OBJECTS", 10_000)
+        monkeypatch.setattr(pickle_budget, "ROOM", 10_000)
     path = tmp_path / "a.bin"
     path.write_bytes(make())
     us, them = ours(path), LOADS[library](path)

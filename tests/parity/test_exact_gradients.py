@@ -9,11 +9,11 @@ import paddle
 import pytest
 import torch
 from paddle import _C_ops as kernels
-from paddle_types import default_dtype
 
 from parity.backends.paddle_exact import exact_kernels
 from parity.backends.torch_exact import exact_gradients
 from parity.compare import tensor_error
+from parity.traps.tools import default_dtype
 
 if TYPE_CHECKING:
     from parity.precision import Floor

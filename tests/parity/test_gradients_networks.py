@@ -9,10 +9,11 @@ import paddle
 import pytest
 import torch
 from backward_toys import backward, checked, gradients
+from paddle_building import blank
 
 from parity import State
 from parity.inputs import random_input, seed_weights
-from stdc_port import paddle_nets, torch_nets
+from stdc_port import torch_nets
 from stdc_port.spec import ARCHS
 
 
@@ -22,9 +23,7 @@ def test_the_scale_of_an_inplace_abn_takes_the_sign_of_its_weight() -> None:
     seed_weights(ours, 5)
     signs = np.sign(ours.conv_out.conv.bn.weight.detach().numpy())
     assert {-1.0, 1.0} == set(signs)
-    result = checked(
-        ours, paddle_nets.build("stdc1-seg", num_classes=3), random_input((1, 3, 64, 64))
-    )
+    result = checked(ours, blank("stdc1-seg", num_classes=3), random_input((1, 3, 64, 64)))
     assert result, result.failures
     assert gradients(result)["conv_out.conv.bn.weight"].error64 < 1e-12
 
@@ -153,7 +152,7 @@ def test_recurrent_networks() -> None:
 def test_the_stdc_networks(arch: str) -> None:
     ours = torch_nets.build(arch, num_classes=7)
     seed_weights(ours, 4)
-    theirs = paddle_nets.build(arch, num_classes=7)
+    theirs = blank(arch, num_classes=7)
     result = checked(ours, theirs, random_input((1, 3, 99, 150)))
     assert result, result.failures[:5]
     assert max(tensor.error64 for tensor in result.gradients) < 1e-13

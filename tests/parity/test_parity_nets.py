@@ -9,26 +9,27 @@ import paddle
 import pytest
 import torch
 from click.testing import CliRunner
+from paddle_building import blank
 
 import converters
 from parity import State, check_parity
 from parity.cli import main
 from parity.inputs import random_input, seed_weights
 from parity.running import record
-from stdc_port import paddle_nets, torch_nets
+from stdc_port import torch_nets
 from stdc_port.spec import ARCHS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SIZE = (1, 3, 99, 150)
+SIZE = (1, 3, 67, 98)
 FACTORIES = ["--torch", "parity_toys:torch_stdc1", "--size", "97x65"]
 
 
 def pair(arch: str, variant: str = "authors") -> tuple[Any, Any]:
     ours = torch_nets.build(arch, variant=variant, num_classes=7)
     seed_weights(ours, 4)
-    return ours, paddle_nets.build(arch, variant=variant, num_classes=7)
+    return ours, blank(arch, variant=variant, num_classes=7)
 
 
 @pytest.mark.parametrize("variant", ["authors", "paddleseg", "mmseg"])
@@ -140,7 +141,7 @@ CLASSIFIER = ("conv_last", "fc", "bn", "dropout", "linear")
 
 def port(*, exclusive: bool) -> Any:
     """Paddle's network without the heads and aliases that evaluation does not use."""
-    theirs = paddle_nets.build("stdc1-seg", num_classes=7)
+    theirs = blank("stdc1-seg", num_classes=7)
     for holder, names in ((theirs, UNUSED), (theirs.cp.backbone, CLASSIFIER)):
         for name in names:
             delattr(holder, name)

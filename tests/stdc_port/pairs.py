@@ -5,10 +5,10 @@ import zlib
 import numpy as np
 import paddle
 import torch
-from paddle_types import default_dtype
+from paddle_building import blank
 
 from converters import convert_state_dict
-from stdc_port import paddle_nets, torch_nets
+from stdc_port import torch_nets
 
 
 def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -35,8 +35,7 @@ def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 def pair(arch: str, **options: object) -> tuple[torch.nn.Module, paddle.nn.Layer]:
     """Return both networks of a name in evaluation mode, float64, with equal weights."""
     theirs = randomise(torch_nets.build(arch, **options).double()).eval()
-    with default_dtype("float64"):
-        ours = paddle_nets.build(arch, **options)
+    ours = blank(arch, dtype="float64", **options)
     weights = convert_state_dict(theirs.state_dict(), ours)
     assert ours.set_state_dict(weights) == ([], [])
     ours.eval()

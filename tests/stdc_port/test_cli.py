@@ -90,7 +90,9 @@ def test_train_evaluate_predict(data: Path, tmp_path: Path) -> None:
     assert "other weights or settings" in other.output
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_training_that_was_stopped_ends_well(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:

@@ -10,8 +10,8 @@ import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paddle_types import default_dtype
 
+from parity.traps.tools import default_dtype
 from stdc_port.paddle_nets import losses as paddle_losses
 from stdc_port.torch_nets import losses as torch_losses
 

@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from paddle_types import default_dtype
+from paddle_building import blank
 from pairs import error, image, pair, randomise
 
 from converters import convert_state_dict
@@ -167,8 +167,7 @@ def maps_error(theirs, ours, size=(65, 97)) -> list[float]:
 
 def crossed(theirs_options: dict, ours_options: dict, arch: str = "stdc1"):
     theirs, _ = pair(arch, num_classes=5, **theirs_options)
-    with default_dtype("float64"):
-        ours = paddle_nets.build(arch, num_classes=5, **ours_options)
+    ours = blank(arch, dtype="float64", num_classes=5, **ours_options)
     assert ours.set_state_dict(convert_state_dict(theirs.state_dict(), ours)) == ([], [])
     ours.eval()
     return theirs, ours

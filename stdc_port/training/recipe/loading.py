@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from converters.errors import InputError
+from converters.errors import InputError, indented
 from converters.formats.content import json_object
 from converters.small_files import small_text, toml_in
 from stdc_port.training.recipe.values import Recipe
@@ -58,7 +58,7 @@ def recipe_from(values: dict[str, Any], *, source: str) -> Recipe:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
-        raise InputError("\n  ".join([f"recipe {source} cannot be used:", *problems])) from error
+        raise InputError(*indented([f"recipe {source} cannot be used:", *problems])) from error
 
 
 def _read(name: str) -> dict[str, Any]:

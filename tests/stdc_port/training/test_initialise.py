@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
+from paddle_building import blank
 
 from converters import InputError, RefusedError, convert_file, convert_state_dict
 from stdc_port import torch_nets
@@ -32,7 +33,7 @@ def _seeded(network: Any) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
-    network = build("stdc1", num_classes=7)
+    network = blank("stdc1", num_classes=7)
     arrays = _seeded(network)
     path = tmp_path_factory.mktemp("weights") / "classifier.pdparams"
     paddle.save(network.state_dict(), str(path))
@@ -57,7 +58,7 @@ def test_a_classifier_fills_the_backbone(classifier: tuple[Path, dict[str, np.nd
 
 
 def test_a_segmentation_network_fills_everything(tmp_path: Path) -> None:
-    source, target = build("stdc1-seg"), build("stdc1-seg")
+    source, target = blank("stdc1-seg"), blank("stdc1-seg")
     arrays = _seeded(source)
     paddle.save(source.state_dict(), str(tmp_path / "seg.pdparams"))
     report = initialise(target, tmp_path / "seg.pdparams")
@@ -85,19 +86,19 @@ def refusal(network: paddle.nn.Layer, file: Path, *, match: str) -> str:
 def test_another_depth_is_refused_and_nothing_changed(
     classifier: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
-    told = refusal(build("stdc2-seg"), classifier[0], match="--model")
+    told = refusal(blank("stdc2-seg"), classifier[0], match="--model")
     assert "for cp.backbone.features." in told
 
 
 def test_nothing_that_matches_is_refused(tmp_path: Path) -> None:
     paddle.save({"layer.weight": paddle.ones([2, 2])}, str(tmp_path / "other.pdparams"))
     with pytest.raises(RefusedError, match=r"layer\.weight"):
-        initialise(build("stdc1-seg"), tmp_path / "other.pdparams")
+        initialise(blank("stdc1-seg"), tmp_path / "other.pdparams")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.pdparams"):
-        initialise(build("stdc1-seg"), tmp_path / "none.pdparams")
+        initialise(blank("stdc1-seg"), tmp_path / "none.pdparams")
 
 
 def test_a_torch_file_is_converted_on_the_way(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_a_torch_file_is_converted_on_the_way(tmp_path: Path) -> None:
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "theirs.tar")
     network = build("stdc1-seg")
     report = initialise(network, tmp_path / "theirs.tar")
-    wanted = convert_state_dict(theirs.state_dict(), build("stdc1", num_classes=5))
+    wanted = convert_state_dict(theirs.state_dict(), blank("stdc1", num_classes=5))
     after = network_arrays(network)
     assert len(report.loaded) == 145
     assert all(
@@ -147,14 +148,14 @@ def test_paddlesegs_file_fills_its_own_variant(
 def test_another_variant_or_normalisation_is_refused(
     paddleseg: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
-    told = refusal(build("stdc1-seg"), paddleseg[0], match="--set variant=paddleseg")
+    told = refusal(blank("stdc1-seg"), paddleseg[0], match="--set variant=paddleseg")
     assert "pool_counts_padding" in told
     with pytest.raises(RefusedError, match=r"data\.mean=\[0\.5, 0\.5, 0\.5\]"):
-        initialise(build("stdc1-seg", variant="paddleseg"), paddleseg[0], variant="paddleseg")
+        initialise(blank("stdc1-seg", variant="paddleseg"), paddleseg[0], variant="paddleseg")
 
 
 def test_another_number_of_classes_is_told(tmp_path: Path) -> None:
-    source = build("stdc1-seg", num_classes=7)
+    source = blank("stdc1-seg", num_classes=7)
     arrays = _seeded(source)
     paddle.save(source.state_dict(), str(tmp_path / "seven.pdparams"))
     network = build("stdc1-seg")
@@ -172,7 +173,7 @@ def test_another_number_of_classes_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 @pytest.mark.parametrize(
     "read",
-    [lambda path: initialise(build("stdc1-seg"), path), lambda path: load_network(path, "stdc1")],
+    [lambda path: initialise(blank("stdc1-seg"), path), lambda path: load_network(path, "stdc1")],
     ids=["to train", "to look"],
 )
 def test_weights_that_are_no_numbers_are_refused(

@@ -63,7 +63,7 @@ def run(scenes: Path, folder: Path, recipe: Recipe, phase: str = "", iteration: 
     try:
         trainer.train(find_pairs(scenes, "train"), lambda _: None)
     except StoppedError as stopped:
-        sys.exit(0 if stopped.signal == signal.SIGTERM else 130)
+        sys.exit(0 if stopped.signal == signal.SIGTERM else 128 + stopped.signal)
 
 
 def start(*arguments: object) -> BaseProcess:
@@ -128,7 +128,9 @@ def test_killed_anywhere_it_ends_bit_identical(
     assert len(steps) == ITERATIONS
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_asked_to_stop_it_saves_and_ends_in_order(
     whole: dict[str, np.ndarray],
     scenes: Path,

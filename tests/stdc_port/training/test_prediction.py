@@ -74,7 +74,9 @@ def test_nothing_of_others_is_replaced(film: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="9 files would be replaced"):
         claim(output, frames, {"weights": 2}, force=False)
     claim(output, frames, {"weights": 2}, force=True)
+    assert len(list(output.rglob("*.png"))) == 9  # each stays until another takes its place
     assert len(predict_frames(bands, frames, output).written) == 3
+    assert len(predict_frames(bands, frames, output).kept) == 3
 
 
 def test_unreadable_pictures_are_listed_after_the_others(film: Path, tmp_path: Path) -> None:

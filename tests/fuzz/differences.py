@@ -1,15 +1,14 @@
-"""Why we refuse a file that ``torch.load(weights_only=True)`` reads, or the reverse: all of it.
+"""Why we refuse a file that its own library reads, or the reverse: all of it.
 
-``docs/security.md`` shows the same list.
+The libraries: ``torch.load(weights_only=True)``, ``safetensors`` and
+``paddle.load``.
+``docs/security.md`` shows the same lists.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
-
-Side = Literal["we refuse", "torch refuses"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +17,12 @@ class Difference:
 
     Attributes:
         name: as the document has it.
-        side: who refuses.
+        side: who refuses: "we refuse", or "torch refuses" and so on.
         message: what the refusal says, as a regular expression; found anywhere in it.
     """
 
     name: str
-    side: Side
+    side: str
     message: str
 
 
@@ -78,9 +77,45 @@ DIFFERENCES = (
 )
 
 
-def reason_for(side: Side, message: str) -> str:
+SAFETENSORS = (
+    Difference("a key twice", "we refuse", r"names a key twice"),
+    Difference("a second name of ours of no tensor", "we refuse", r"a second name of no tensor"),
+    Difference("a header that begins with spaces", "we refuse", r"no known checkpoint format"),
+    Difference("no tensors", "we refuse", r"holds no dict of tensors, but dict of 0 entries"),
+    Difference("more dimensions than numpy has", "we refuse", r"and no array may"),
+    Difference("a type that is not converted", "we refuse", r"has type '\w+', expected one of"),
+    Difference("a tensor's facts as a list", "we refuse", r"list indices must be integers"),
+    Difference(
+        "metadata that is no text", "safetensors refuses", r"type: .*, expected a (string|map)"
+    ),
+    Difference(
+        "half of a surrogate pair", "safetensors refuses", r"surrogate|unexpected end of hex escape"
+    ),
+    Difference(
+        "a size that is spelt as no integer", "safetensors refuses", r"type: .*, expected usize"
+    ),
+    Difference("NaN in the metadata", "safetensors refuses", r"expected value at line"),
+)
+PADDLE = (
+    Difference("a name off our list", "we refuse", r"asks to run|the file calls|has no place in"),
+    Difference("no dict of tensors", "we refuse", r"holds no dict of tensors"),
+    Difference("a type as a key", "we refuse", r"unhashable type"),
+    Difference("an array's state of four parts", "we refuse", r"not enough values to unpack"),
+    Difference("keys that may collide", "we refuse", r"keys that are neither texts nor numbers"),
+    Difference("opcodes or objects without end", "we refuse", r"more than any checkpoint: a flood"),
+    Difference(
+        "an array's facts that numpy does not take",
+        "paddle refuses",
+        r"_reconstruct|__setstate__|data type|dtype|SystemError|signed integer|MemoryError|parse",
+    ),
+    Difference("a frame longer than any file", "paddle refuses", r"FRAME length|frame"),
+)
+LISTS = {"torch": DIFFERENCES, "safetensors": SAFETENSORS, "paddle": PADDLE}
+
+
+def reason_for(side: str, message: str, differences: tuple[Difference, ...] = DIFFERENCES) -> str:
     """Return the name of the reason for a refusal, '' if none is listed."""
     found = (
-        one.name for one in DIFFERENCES if one.side == side and re.search(one.message, message)
+        one.name for one in differences if one.side == side and re.search(one.message, message)
     )
     return next(found, "")

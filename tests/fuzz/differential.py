@@ -1,4 +1,4 @@
-"""Broken torch files, read by us and by ``torch.load(weights_only=True)`` beside it."""
+"""Broken files, read by us and by their own library beside it: torch's or safetensors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from differences import reason_for
+from differences import LISTS, reason_for
+from guard import FORBIDDEN
 from mutations import mutated
 from seeds import Seeds, seeds
 
 SECONDS = 20
 MEMORY = 4 * 2**30
-FORMATS = ("zip", "legacy")
+FORBIDDEN_STATUS = 77
 # By key: element type, shape and bits.
 Tensors = dict[str, tuple[str, tuple[int, ...], bytes]]
 
@@ -124,7 +125,7 @@ def in_child(read: Callable[[Path], Read], path: Path) -> Read:
     return pickle.loads(told)  # noqa: S301 - of our own child
 
 
-def verdict(us: Read, them: Read) -> tuple[str, str]:
+def verdict(us: Read, them: Read, library: str = "torch") -> tuple[str, str]:
     """Return a name for how two readings compare, and the story where none is listed."""
     if us.tensors is None and them.tensors is None:
         return "both refuse", ""
@@ -133,9 +134,9 @@ def verdict(us: Read, them: Read) -> tuple[str, str]:
         if shared == us.tensors and set(us.tensors) == set(them.tensors):
             return "both read, every bit alike", ""
         return "", f"both read, and differ: {difference(us.tensors, them.tensors)}"
-    side = "we refuse" if us.tensors is None else "torch refuses"
+    side = "we refuse" if us.tensors is None else f"{library} refuses"
     message = us.refusal or them.refusal
-    name = reason_for(side, message)
+    name = reason_for(side, message, LISTS[library])
     return name, "" if name else f"{side}: {message[:300]}"
 
 
@@ -146,24 +147,101 @@ def difference(ours: Tensors, theirs: Tensors) -> str:
     return f"keys {odd[:5]}, tensors {[(k, ours[k][:2], theirs[k][:2]) for k in values[:3]]}"
 
 
-def compare(count: int, first: int = 0, made: Seeds | None = None) -> Account:
-    """Read mutated torch files with both.
+def of_library(path: Path) -> Read:
+    """Return what the safetensors library reads."""
+    import safetensors
+
+    from converters.dtypes import BY_SAFETENSORS
+
+    def kind_of(tag: str) -> str:
+        return BY_SAFETENSORS[tag].name if tag in BY_SAFETENSORS else tag
+
+    try:
+        found = safetensors.deserialize(path.read_bytes())
+    except Exception as error:  # noqa: BLE001 - one class of its own, and what Python finds
+        return Read(refusal=f"{type(error).__name__}: {error}")
+    return Read(
+        {
+            key: (kind_of(one["dtype"]), tuple(one["shape"]), bytes(one["data"]))
+            for key, one in found
+        }
+    )
+
+
+def of_paddle(path: Path) -> Read:
+    """Return what ``paddle.load`` reads, in a process that ends where it would run what it holds.
+
+    Only for a child: the watch cannot be taken off.
+    """
+    import numpy as np
+    import paddle
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.addaudithook(end_where_forbidden)
+    try:
+        loaded = paddle.load(str(path), return_numpy=True)
+    except Exception as error:  # noqa: BLE001 - paddle and pickle refuse with errors of any kind
+        return Read(refusal=f"{type(error).__name__}: {error}")
+    arrays: Tensors = {}
+    for name, value in entries(loaded):
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+            kind = "bfloat16" if value.dtype == np.uint16 else value.dtype.name
+            arrays[name] = (kind, value.shape, np.ascontiguousarray(value).tobytes())
+    return Read(arrays)
+
+
+def entries(loaded: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Return the entries under texts of dicts in dicts, by path, a list or a value alone as one."""
+    if not isinstance(loaded, Mapping):
+        return [(path, loaded)]
+    found = [(key, value) for key, value in loaded.items() if isinstance(key, str)]
+    return [
+        pair
+        for key, value in found
+        if key != "StructuredToParameterName@@"
+        for pair in entries(value, f"{path}.{key}" if path else key)
+    ]
+
+
+def end_where_forbidden(event: str, arguments: tuple[Any, ...]) -> None:
+    """End this process before it does what reading a file has no business with."""
+    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if writes or (FORBIDDEN.match(event) and event != "pickle.find_class"):
+        os._exit(FORBIDDEN_STATUS)
+
+
+# How each library reads, and its formats.
+LIBRARIES: dict[str, tuple[Callable[[Path], Read], tuple[str, ...]]] = {
+    "torch": (theirs, ("zip", "legacy")),
+    "safetensors": (of_library, ("safetensors",)),
+    "paddle": (of_paddle, ("pdparams",)),
+}
+
+
+def compare(
+    count: int, first: int = 0, made: Seeds | None = None, library: str = "torch"
+) -> Account:
+    """Read mutated files with both.
 
     Args:
         count: how many.
         first: seed of the first one.
         made: the whole files; made anew if None.
+        library: whose files.
     """
-    import torch  # noqa: F401 - once, not in every child
+    import paddle  # noqa: F401 - once, not in every child
+    import torch  # noqa: F401
 
     account, number = Account(), first
+    read, formats = LIBRARIES[library]
     with tempfile.TemporaryDirectory() as folder:
-        made = made or seeds(Path(folder))
-        path = Path(folder) / "broken.pth"
+        # Second names are an addition of ours, of which the library knows nothing.
+        made = made or seeds(Path(folder), aliases=library == "torch")
+        path = Path(folder) / "broken.bin"
         while sum(account.counts.values()) + len(account.unlisted) < count:
-            name, data = mutated({form: made[form] for form in FORMATS}, number)
+            name, data = mutated({form: made[form] for form in formats}, number)
             path.write_bytes(data)
-            kind, story = verdict(ours(path), in_child(theirs, path))
+            kind, story = verdict(ours(path), in_child(read, path), library)
             if story:
                 account.unlisted.append((number, f"{name}: {story}"))
             else:
@@ -173,7 +251,9 @@ def compare(count: int, first: int = 0, made: Seeds | None = None) -> Account:
 
 
 if __name__ == "__main__":
-    tried = compare(*map(int, sys.argv[1:]))
+    words = sys.argv[1:]
+    library = words.pop(0) if words[0] in LIBRARIES else "torch"
+    tried = compare(*map(int, words), library=library)
     for kind, seen in tried.counts.most_common():
         sys.stdout.write(f"{seen:>8}  {kind}\n")
     for seed, story in tried.unlisted[:60]:

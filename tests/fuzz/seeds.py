@@ -17,7 +17,7 @@ Seeds = dict[str, bytes]
 SHARD = "shard.safetensors"
 
 
-def contents() -> Content:
+def contents(*, aliases: bool = True) -> Content:
     """A network of a convolution, a batch norm and a Linear, with an alias."""
     random = np.random.default_rng(1)
     shapes = {
@@ -35,11 +35,11 @@ def contents() -> Content:
         (key, BY_NAME["float32"], random.random(shape, np.float32)) for key, shape in shapes.items()
     ]
     rows.append(("bn.num_batches_tracked", BY_NAME["int64"], np.array(7)))
-    return content_of(rows, {"second": "conv.weight"})
+    return content_of(rows, {"second": "conv.weight"} if aliases else {})
 
 
-def seeds(folder: Path) -> Seeds:
-    """Return the bytes of one whole file a format."""
+def seeds(folder: Path, *, aliases: bool = True) -> Seeds:
+    """Return the bytes of one whole file a format, with a second name of a tensor if wanted."""
     made = {}
     writers: dict[str, Callable[..., None]] = {
         "zip": torch_zip.write,
@@ -50,7 +50,7 @@ def seeds(folder: Path) -> Seeds:
     for name, write in writers.items():
         path = folder / name
         with path.open("wb") as file:
-            write(file, contents())
+            write(file, contents(aliases=aliases))
         made[name] = path.read_bytes()
     (folder / SHARD).write_bytes(made["safetensors"])
     index = {

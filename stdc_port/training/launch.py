@@ -70,10 +70,10 @@ def _places(devices: tuple[str, ...]) -> list[str]:
 
 def _wait(command: list[str], folder: Path) -> None:
     """Run the launcher to its end; a signal is handed on, and its processes save their state."""
-    # In a session of its own, so that Ctrl-C reaches it once, through this process.
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
     told = False
-    with stop_request() as stop:
+    with stop_request() as stop:  # before it begins: a signal in between would leave it alone
+        # In a session of its own, so that Ctrl-C reaches it once, through this process.
+        process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
         while process.poll() is None:
             if stop.number is not None and not told:
                 process.terminate()

@@ -17,7 +17,7 @@ OBJECT, SLOT, ENTRY, VIEW = 64, 9, 100, 150
 # Bytes and opcodes for what is no tensor: two million numbers. The pickle's size is added.
 ROOM, OPCODES = 150 << 20, 6_000_000
 # The same for each tensor, twice what it takes, and the most for all: of 280 000.
-EACH, EACH_OPCODES, MOST = 3000, 160, 800 << 20
+EACH, EACH_OPCODES, MOST, MOST_OPCODES = 3000, 160, 800 << 20, 24_000_000
 # Bytes that are copied between two looks; of a text that is worth a look; that begin a letter which
 # takes more than a byte.
 LOOK, LONG, WIDE = 4 << 20, 400, re.compile(rb"[\xc4-\xff]")
@@ -102,7 +102,8 @@ class Budget:
         used = OBJECT * (allocated() - self.before) + held + self.counted
         size = machine.position - self.start
         most = ROOM + size + min(EACH * self.tensors, MOST)
-        if used > most or self.opcodes > OPCODES + EACH_OPCODES * self.tensors:
+        opcodes = min(OPCODES + EACH_OPCODES * self.tensors, MOST_OPCODES)
+        if used > most or self.opcodes > opcodes:
             raise ValueError(
                 f"{self.opcodes} opcodes and {used >> 20} MiB of objects for {self.tensors} "
                 "tensors, more than any checkpoint: a flood"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Paddle may come this much further from torch than torch from itself: all its steps round in
 #: another way, the twin of torch was moved once. Trainings of STDC2-Seg show up to 90.
-FURTHER = 1e4
+FURTHER = 1e3
 #: Where errors are of the size of the values they no longer grow.
 GROWN = 1e-3
 

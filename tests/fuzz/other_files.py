@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -50,6 +50,11 @@ def seeds(folder: Path) -> Seeds:
     """Return the bytes of one whole file of each kind."""
     made = {"rules.toml": RULES.encode(), **arrays(), **trainings(folder)}
     return made | {name: picture(name) for name in PICTURES}
+
+
+def seed(form: str, folder: Path) -> bytes:
+    """Return the bytes of one whole file."""
+    return picture(form) if form in PICTURES else seeds(folder)[form]
 
 
 def arrays() -> Seeds:
@@ -172,19 +177,27 @@ READERS: dict[str, Callable[[Path], None]] = {
 
 
 def look(path: Path) -> None:
-    """Train with a picture, as one and as labels, predict it, and take it as an input."""
-    from converters import InputError
+    """Take a picture as labels, predict it, or take it as an input: its bytes say which."""
+    uses = (pair, predict, give)
+    uses[zlib.crc32(path.read_bytes()) % len(uses)](path)
+
+
+def pair(path: Path) -> None:
+    """Take a picture as a training's picture and its labels at once."""
     from stdc_port.training.cityscapes import Pair, read_pair
+
+    read_pair(Pair("a", path, path, train_ids=False))
+
+
+def predict(path: Path) -> None:
+    """Predict a picture."""
     from stdc_port.training.prediction import Frame, predict_frames
 
     output = path.with_name("out.safetensors")
-    with suppress(InputError):  # few of them could be labels
-        read_pair(Pair("a", path, path, train_ids=False))
     try:
         predict_frames(blank, [Frame(path, Path("a.png"))], output)
     finally:
         shutil.rmtree(output, ignore_errors=True)
-    give(path)
 
 
 def blank(image: Any) -> np.ndarray:
@@ -262,8 +275,6 @@ def resealed(data: bytes) -> bytes:
 
 def sized(random: Random, data: bytes) -> bytes:
     """Write a telling number into the head of a picture, its checksums left wrong or right."""
-    import zlib
-
     place = random.randrange(min(len(data), 80))
     size = random.choice((1, 2, 4))
     value = random.choice((*NUMBERS, 1000, 9000, 20000)) % 2 ** (8 * size)

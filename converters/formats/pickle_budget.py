@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -27,6 +28,20 @@ def allocated() -> int:
     """Return how many objects Python has, roughly; 0 where it does not count them."""
     count: Callable[[], int] = getattr(sys, "getallocatedblocks", lambda: 0)
     return count()
+
+
+def size_of(values: list[Any]) -> int:
+    """Return the bytes that values take, roughly, with all that they hold; a list counts once."""
+    size, seen, left = 0, set[int](), values
+    while left:
+        value = left.pop()
+        size += OBJECT
+        if isinstance(value, (list, tuple, dict)) and value and id(value) not in seen:
+            seen.add(id(value))
+            inner = (*value, *value.values()) if isinstance(value, dict) else value
+            size += SLOT * len(inner)
+            left.extend(inner)
+    return size
 
 
 class Interpreting(Protocol):
@@ -103,6 +118,11 @@ class Budget:
         size = machine.position - self.start
         most = ROOM + size + min(EACH * self.tensors, MOST)
         opcodes = min(OPCODES + EACH_OPCODES * self.tensors, MOST_OPCODES)
+        if used > most and threading.active_count() > 1:
+            # Python counts the objects of all threads together.
+            ours = size_of([machine.stack, machine.memo]) + self.counted
+            self.before += max(used - ours, 0) // OBJECT
+            used = min(used, ours)
         if used > most or self.opcodes > opcodes:
             raise ValueError(
                 f"{self.opcodes} opcodes and {used >> 20} MiB of objects for {self.tensors} "

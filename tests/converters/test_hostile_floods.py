@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -119,9 +121,19 @@ except InputError as error:
 """
 
 
+@pytest.fixture(params=["alone", "another thread"])
+def beside(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whether another thread lives, whose objects Python counts together with those of a reader."""
+    ended = threading.Event()
+    if request.param != "alone":
+        threading.Thread(target=ended.wait).start()
+    yield request.param
+    ended.set()
+
+
 @pytest.mark.parametrize("flood", FLOODS)
 def test_floods_of_opcodes_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str, beside: str
 ) -> None:
     monkeypatch.setattr(pickle_budget, "ROOM", 1 << 23)
     monkeypatch.setattr(pickle_budget, "OPCODES", 200_000)
@@ -184,6 +196,21 @@ def test_checkpoints_of_many_tensors_take_less_than_half_of_what_they_may(
     monkeypatch.setattr(pickle_budget, "EACH_OPCODES", pickle_budget.EACH_OPCODES // 2)
     save(tmp_path / "a.pth")
     assert len(read_checkpoint(tmp_path / "a.pth")) == 20_000
+
+
+@pytest.mark.parametrize("kind", ["one", "all"])
+def test_what_other_threads_make_is_no_flood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: str, kind: str
+) -> None:
+    """Four million objects of others, in one go or more and more of them."""
+    calls = itertools.count()
+    most = 1 if kind == "one" else 1000
+    monkeypatch.setattr(pickle_budget, "allocated", lambda: 4_000_000 * min(next(calls), most))
+    torch.save(many_tensors(), tmp_path / "a.pth")
+    if beside == "alone":
+        assert "a flood" in refusal(tmp_path / "a.pth")
+    else:
+        assert len(read_checkpoint(tmp_path / "a.pth")) == 20_000
 
 
 def test_numbers_of_a_memo_may_come_in_any_order() -> None:

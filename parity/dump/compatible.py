@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What float32 leaves of a value that a conversion computed in double precision.
 FOLD_ROUNDING = 6e-8
+#: What a dump says of weights that come from no file (`parity/job/stdc.py`).
+SEEDED = re.compile(r"seeded weights \((\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,13 @@ def refuse_incompatible(ours: Dump, theirs: Dump | Described) -> None:
 
 def _mend(ours: Dump) -> str:
     # A dump brings its inputs along, and its weights where no file holds them.
-    stored = ours.manifest.weights_stored
-    source = str(ours.path) if stored else f"{ours.manifest.weights_from} --input {ours.path}"
-    return f"stdc-parity dump {source} --framework paddle"
+    source, framework = ours.manifest.weights_from, "--framework paddle"
+    if ours.manifest.weights_stored:
+        return f"stdc-parity dump {ours.path} {framework}"
+    if seeded := SEEDED.fullmatch(source):
+        options = f"--input {ours.path} --seed {seeded[1]} {framework}"
+        return f"stdc-parity dump {options}, with the --arch of the first"
+    return f"stdc-parity dump {source} --input {ours.path} {framework}"
 
 
 def _other_inputs(ours: Dump, theirs: Dump | Described) -> Iterator[str]:

@@ -80,6 +80,18 @@ def test_both_sides_take_the_converted_file(
     assert "(model.pdparams)" in said
 
 
+def test_weights_of_another_seed_are_refused_with_what_mends(folder: Path) -> None:
+    arch = ("--arch", "stdc1")
+    ours = dump("torch", folder / "s.npz", *arch, *SIZE)
+    theirs = dump("paddle", folder / "t.npz", *arch, *SIZE, "--seed", 3)
+    said = refused(call("diff", ours, theirs))
+    mend = ("--input", ours, "--seed", 0)
+    words = " ".join(map(str, mend))
+    assert f"stdc-parity dump {words} --framework paddle, with the --arch of the first" in said
+    mended = dump("paddle", folder / "u.npz", *arch, *mend)
+    assert call("diff", ours, mended).exit_code == 0
+
+
 def test_a_converted_file_as_it_stands_is_judged_without_excuses(
     torch_dump: Path, converted: Path, folder: Path
 ) -> None:

@@ -60,7 +60,7 @@ def one_by_one() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("library", "reason", "make"), one_by_one())
+@pytest.mark.parametrize(("library", "reason", "make"), [*one_by_one()])
 def test_each_reason_has_a_file_that_one_reads_and_the_other_refuses(
     library: str,
     reason: Difference,

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import proxy
 
 from converters.errors import InputError, brief
 from converters.formats.lookalikes import told_by_global
@@ -72,7 +73,8 @@ class PickleMachine:
         """
         self.position, self.stack, self.marks = start, [], []
         self.memo, self.far = [], {}
-        self.budget = Budget(self, start)
+        # Held by each other they would stay, memo and all, where no garbage is collected.
+        self.budget = Budget(proxy(self), start)
         try:
             while True:
                 before_reading(LOOK, self.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from weakref import ref
 
 import click
 import numpy as np
@@ -192,6 +194,19 @@ def test_checkpoints_of_many_tensors_take_less_than_half_of_what_they_may(
     monkeypatch.setattr(pickle_budget, "EACH_OPCODES", pickle_budget.EACH_OPCODES // 2)
     save(tmp_path / "a.pth")
     assert len(read_checkpoint(tmp_path / "a.pth")) == 20_000
+
+
+def test_what_a_pickle_held_goes_where_no_garbage_is_collected() -> None:
+    """As in the commands, which end before that would be worth it."""
+    gc.disable()
+    try:
+        machine = PickleMachine(memoryview(b"\x80\x02]q\x00."), {})
+        assert machine.load() == []
+        gone = ref(machine)
+        del machine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kind", ["one", "all"])

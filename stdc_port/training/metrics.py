@@ -116,7 +116,7 @@ class Evaluation(Shown):
         """
         try:
             matrix = np.array(content["matrix"])
-            names = tuple(content["iou"])
+            names = tuple(dict(content["iou"]))
             scales = tuple(float(scale) for scale in content["scales"])
             found = cls(matrix, index(content["images"]), scales, names, bool(content["flip"]))
         except (KeyError, TypeError, ValueError) as error:

@@ -129,3 +129,10 @@ def test_lists_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text("[" * 500_000)
     with pytest.raises(InputError, match="nested without end"):
         read_part(tmp_path / "p.json")
+
+
+def test_classes_without_names_are_refused(tmp_path: Path) -> None:
+    content = {**part(1).to_json(), "matrix": [[1]], "iou": [[0.5]]}
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="no evaluation"):
+        read_part(tmp_path / "p.json")
